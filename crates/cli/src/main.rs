@@ -1,0 +1,2 @@
+//! The `hansard` command.
+fn main() {}

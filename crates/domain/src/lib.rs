@@ -1,0 +1,5 @@
+//! Types and pure rules of Hansard: no IO, no clock, no runtime.
+//!
+//! Start reading at [`transcript`].
+
+pub mod transcript;

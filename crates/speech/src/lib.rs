@@ -1,0 +1,9 @@
+//! Speech to text: the [`Transcriber`] seam and the engines behind it.
+//!
+//! Start at [`transcriber`]; `whisper` is our own engine, `fake` the deterministic one for tests.
+
+pub mod transcriber;
+
+pub use transcriber::{
+    Cancel, Checkpoint, Error, LongForm, Observer, Options, Silent, Transcriber, WindowDone,
+};

@@ -1,0 +1,1 @@
+//! Fixtures, tidy rules and servers for tests.
