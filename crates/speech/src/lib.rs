@@ -2,6 +2,7 @@
 //!
 //! Start at [`transcriber`]; `whisper` is our own engine, `fake` the deterministic one for tests.
 
+pub mod fake;
 pub mod transcriber;
 
 pub use transcriber::{
