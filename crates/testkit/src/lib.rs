@@ -1,1 +1,3 @@
 //! Fixtures, tidy rules and servers for tests.
+
+pub mod shapes;
