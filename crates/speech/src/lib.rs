@@ -3,7 +3,9 @@
 //! Start at [`transcriber`]; `whisper` is our own engine, `fake` the deterministic one for tests.
 
 pub mod fake;
+mod guard;
 pub mod transcriber;
+pub mod whisper;
 
 pub use transcriber::{
     Cancel, Checkpoint, Error, LongForm, Observer, Options, Silent, Transcriber, WindowDone,

@@ -135,6 +135,14 @@ impl Cancel {
     }
 }
 
+/// What a long-form mode has gathered.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) duration: f64,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) dropped: Vec<Segment>,
+}
+
 /// Why there is no transcript.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
