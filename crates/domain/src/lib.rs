@@ -2,4 +2,5 @@
 //!
 //! Start reading at [`transcript`].
 
+pub mod subtitles;
 pub mod transcript;
