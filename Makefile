@@ -30,7 +30,7 @@ rust:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
 	  echo 'Rust is missing. Install it from https://rustup.rs, then type this again.' >&2; exit 1; }
 
-# Rust links with it, and zstd-free, C-only parts of the dependencies are compiled by it.
+# Rust links with it, and parts of some dependencies are written in C.
 c-compiler:
 	@command -v cc >/dev/null 2>&1 || $(call install,gcc libc6-dev)
 
