@@ -24,7 +24,7 @@ check: rust c-compiler lint-components ## Formatting, clippy and documentation, 
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 
 bench: rust cxx-toolchain ## Compare speed and memory with whisper.cpp, built for this machine
-	$(CARGO) run --release --locked --manifest-path bench/Cargo.toml -- $(BENCH_ARGS)
+	cd bench && $(CARGO) run --release --locked -- $(BENCH_ARGS)
 
 rust:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
