@@ -1,3 +1,6 @@
-//! Fixtures, tidy rules and servers for tests.
+//! What the tests of several crates share: [`shapes`], models of published sizes with random weights.
+//!
+//! Used by tests and benchmarks only: nothing that ships depends on it, and it depends on nothing of ours. The rules of
+//! the house that the compiler cannot keep are tests of this crate, in `tests/tidy`.
 
 pub mod shapes;

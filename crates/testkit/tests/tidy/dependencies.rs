@@ -1,11 +1,9 @@
 //! What we build upon: its licences, and what it asks of a user's machine.
 
-use std::collections::HashSet;
-
 use spdx::{Expression, ParseMode};
 
 use crate::house::graph::{ours, theirs};
-use crate::house::{Kind, Package, packages};
+use crate::house::{Kind, Package, packages, shipped};
 
 /// Licences that ask no more than a notice, and one that asks for changes to its own files only.
 const LICENCES: [&str; 13] = [
@@ -23,9 +21,6 @@ const LICENCES: [&str; 13] = [
     "Unlicense",
     "Zlib",
 ];
-
-/// The package that users build.
-const SHIPPED: &str = "hansard";
 
 /// Packages whose build wants more than Rust and a C compiler, some only with a feature.
 const HEAVY_BUILDS: [(&str, Option<&str>); 14] = [
@@ -68,27 +63,16 @@ fn unwelcome_licences(packages: &[Package], allowed: &[&str]) -> Vec<String> {
     complaints
 }
 
-/// Packages among what `shipped` needs to be built that want more than Rust and a C compiler.
-fn heavy_builds(packages: &[Package], shipped: &str) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let mut waiting: Vec<&Package> = packages.iter().filter(|p| p.name == shipped).collect();
-    let mut complaints = Vec::new();
-    while let Some(package) = waiting.pop() {
-        if !seen.insert(&package.id) {
-            continue;
-        }
-        let heavy = HEAVY_BUILDS.iter().any(|(name, feature)| {
+/// Packages among what ships that want more than Rust and a C compiler.
+fn heavy_builds(packages: &[Package]) -> Vec<String> {
+    let is_heavy = |package: &&Package| {
+        HEAVY_BUILDS.iter().any(|(name, feature)| {
             *name == package.name
                 && feature.is_none_or(|feature| package.features.iter().any(|on| on == feature))
-        });
-        if heavy {
-            complaints.push(format!("{} wants more than Rust and a C compiler", package.name));
-        }
-        for edge in package.uses.iter().filter(|edge| edge.kind != Kind::Dev) {
-            waiting.extend(packages.iter().filter(|other| other.id == edge.id));
-        }
-    }
-    complaints
+        })
+    };
+    let heavy = shipped(packages).into_iter().filter(is_heavy);
+    heavy.map(|package| format!("{} wants more than Rust and a C compiler", package.name)).collect()
 }
 
 #[test]
@@ -122,8 +106,7 @@ fn an_unwelcome_licence_is_noticed() {
 
 #[test]
 fn a_user_needs_rust_and_a_c_compiler_only() {
-    assert!(packages().iter().any(|package| package.name == SHIPPED));
-    assert_eq!(heavy_builds(packages(), SHIPPED), [""; 0]);
+    assert_eq!(heavy_builds(packages()), [""; 0]);
 }
 
 #[test]
@@ -137,7 +120,5 @@ fn a_heavy_build_is_noticed_behind_other_packages() {
         theirs("bindgen", &[]),
     ];
 
-    let complaints = heavy_builds(&graph, "hansard");
-
-    assert_eq!(complaints, ["cmake wants more than Rust and a C compiler"]);
+    assert_eq!(heavy_builds(&graph), ["cmake wants more than Rust and a C compiler"]);
 }

@@ -1,10 +1,14 @@
 //! The facts that the rules judge: the packages that cargo resolves and the files that git tracks.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+
+/// The package that users build.
+const SHIPPED: &str = "hansard";
 
 /// One package of the resolved graph, ours or somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,24 @@ impl File {
 pub(crate) fn packages() -> &'static [Package] {
     static PACKAGES: LazyLock<Vec<Package>> = LazyLock::new(resolve_packages);
     &PACKAGES
+}
+
+/// What users build: the shipped package and all that it needs, what only its build runs included.
+pub(crate) fn shipped(packages: &[Package]) -> Vec<&Package> {
+    let mut seen = HashSet::new();
+    let mut shipped = Vec::new();
+    let mut waiting: Vec<&Package> = packages.iter().filter(|p| p.name == SHIPPED).collect();
+    assert!(!waiting.is_empty(), "there is a package {SHIPPED}");
+    while let Some(package) = waiting.pop() {
+        if !seen.insert(&package.id) {
+            continue;
+        }
+        shipped.push(package);
+        for edge in package.uses.iter().filter(|edge| edge.kind != Kind::Dev) {
+            waiting.extend(packages.iter().filter(|other| other.id == edge.id));
+        }
+    }
+    shipped
 }
 
 /// The files of this repository.
