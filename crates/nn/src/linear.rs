@@ -11,8 +11,8 @@ use crate::scratch::{self, Shared};
 use crate::tile;
 use crate::vector::{Element, Kernel, Level, PANEL, Vector};
 
-/// Up to this many rows stream the weights without packing the input.
-const FEW: usize = 8;
+/// Up to this many rows stream the weights without packing the input; a padded tile would waste more.
+const FEW: usize = 16;
 /// Inputs of a packed block of rows: a tile of it and a panel of weights stay in the inner caches.
 const DEPTH: usize = 640;
 /// Rows of a packed block; a multiple of every level's tile.

@@ -69,8 +69,9 @@ unsafe fn packed_rows<V: Vector, W: Element, const ROWS: usize>(
     }
 }
 
-/// `into[r][n] = sum over k of left[r][k] * panel[k][n]` for 1 to 8 rows and 32 columns: the panel is
-/// streamed from memory once, and `left` is read where it lies.
+/// `into[r][n] = sum over k of left[r][k] * panel[k][n]` for a few rows and 32 columns: `left` is read
+/// where it lies, and the panel is streamed from memory once; more than `V::FEW` rows read it again
+/// from the cache.
 ///
 /// # Safety
 /// Row `r` of `left`, at `r * left_stride`, is readable for `depth` elements, `panel` for
@@ -83,9 +84,10 @@ pub(crate) unsafe fn few<V: Vector, W: Element>(
     panel: *const W,
     into: (*mut f32, usize),
 ) {
-    let mut done = 0;
-    while done < rows {
-        let count = (rows - done).min(V::FEW);
+    let passes = rows.div_ceil(V::FEW);
+    for pass in 0..passes {
+        let done = rows * pass / passes;
+        let count = rows * (pass + 1) / passes - done;
         // SAFETY: these are rows `done..done + count` of what the caller promises.
         unsafe {
             let left = (left.0.add(done * left.1), left.1);
@@ -96,7 +98,6 @@ pub(crate) unsafe fn few<V: Vector, W: Element>(
                 _ => few_wide::<V, W, 8>(count, depth, left, panel, into),
             }
         }
-        done += count;
     }
 }
 
