@@ -13,11 +13,11 @@ const BLOCK: usize = SAMPLE_RATE / 2;
 /// Where nothing tells speech from speech, a window ends within this last part of what it may hold: 8 s.
 const CUT_SEARCH: usize = 8 * SAMPLE_RATE;
 
-/// The sound level by which the quietest place is found is taken over this much: 0.2 s.
-const CUT_LEVEL: usize = SAMPLE_RATE / 5;
-
-/// Step between the places that are compared: 10 ms.
+/// Sound levels are compared over steps of this length: 10 ms.
 const CUT_STEP: usize = SAMPLE_RATE / 100;
+
+/// Steps of the stretch that is sought, so that a pause wins over the closure of a consonant: 0.3 s.
+const CUT_STRETCH: usize = 30;
 
 /// One piece of the recording for the model.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,35 @@ impl Default for WindowOptions {
     }
 }
 
+/// What one [`step`](Windows::step) came to.
+#[derive(Debug)]
+pub enum Step {
+    /// The next window.
+    Window(Window),
+    /// Some of the recording was read, and a window is not complete yet.
+    Read,
+    /// There are no more windows.
+    End,
+}
+
+/// Where the next window lies. Never empty.
+struct Plan {
+    start: u64,
+    end: u64,
+    speech: Vec<Span>,
+}
+
+impl Plan {
+    fn of(span: Span) -> Self {
+        Self { start: span.start, end: span.end, speech: vec![span] }
+    }
+
+    fn add(&mut self, span: Span) {
+        self.end = span.end;
+        self.speech.push(span);
+    }
+}
+
 /// Windows of a recording in order. Holds a few windows' worth of samples, whatever the recording's length.
 pub struct Windows<'a> {
     samples: Box<dyn Samples + 'a>,
@@ -94,25 +123,34 @@ impl<'a> Windows<'a> {
         }
     }
 
-    /// The next window, or `None` at the end of the recording.
+    /// The next window, or `None` at the end of the recording. May read on for long where the recording is silent.
     ///
     /// # Errors
     /// What reading the recording gave.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "a fallible pull reads better than an iterator of results"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "`?` on a pull reads better than on an item")]
     pub fn next(&mut self) -> Result<Option<Window>, Error> {
         loop {
-            let (speech, end) = match &self.voice {
-                None => self.tile(),
-                Some(voice) => self.group(voice),
-            };
-            match end {
-                Some(end) => return Ok(Some(self.take(speech, end))),
-                None if self.ended => return Ok(None),
-                None => self.read()?,
+            match self.step()? {
+                Step::Window(window) => return Ok(Some(window)),
+                Step::Read => {}
+                Step::End => return Ok(None),
             }
+        }
+    }
+
+    /// One step towards the next window, that reads half a second at most: for callers that watch for cancellation.
+    ///
+    /// # Errors
+    /// What reading the recording gave.
+    pub fn step(&mut self) -> Result<Step, Error> {
+        let plan = match &self.voice {
+            None => self.tile(),
+            Some(voice) => self.group(voice),
+        };
+        match plan {
+            Some(plan) => Ok(Step::Window(self.take(plan))),
+            None if self.ended => Ok(Step::End),
+            None => self.read().map(|()| Step::Read),
         }
     }
 
@@ -121,59 +159,52 @@ impl<'a> Windows<'a> {
         self.position
     }
 
-    /// The next window without voice activity: its speech and its end, or no end while more must be read.
-    fn tile(&self) -> (Vec<Span>, Option<u64>) {
-        let max = self.options.max_samples as u64;
+    /// The next window when all sound counts as speech; nothing while more must be read.
+    fn tile(&self) -> Option<Plan> {
         let rest = self.position.saturating_sub(self.cursor);
-        let end = if rest > max {
+        let end = if rest > self.options.max_samples as u64 {
             self.quietest(self.cursor)
         } else if self.ended && rest > 0 {
             self.position
         } else {
-            return (Vec::new(), None);
+            return None;
         };
-        (vec![Span { start: self.cursor, end }], Some(end))
+        Some(Plan::of(Span { start: self.cursor, end }))
     }
 
-    /// The next window's speech and its end, or no end while more must be read.
-    fn group(&self, voice: &VoiceDetector) -> (Vec<Span>, Option<u64>) {
+    /// As many of the next spans as belong together and fit; nothing while more must be read.
+    fn group(&self, voice: &VoiceDetector) -> Option<Plan> {
         let max = self.options.max_samples as u64;
-        let mut speech: Vec<Span> = Vec::new();
-        let open = voice.open().filter(|_| !self.ended);
-        for (span, open) in voice
-            .spans()
-            .iter()
-            .map(|span| (*span, false))
-            .chain(open.map(|span| (span, true)))
-            .filter(|(span, _)| span.end > self.cursor)
-        {
+        let mut plan: Option<Plan> = None;
+        let open = if self.ended { None } else { voice.open() };
+        let known =
+            voice.spans().iter().map(|span| (*span, false)).chain(open.map(|span| (span, true)));
+        for (span, grows) in known.filter(|(span, _)| span.end > self.cursor) {
             let span = Span { start: span.start.max(self.cursor), end: span.end };
-            let (first, last) = match (speech.first(), speech.last()) {
-                (Some(first), Some(last)) => (first.start, last.end),
-                _ => (span.start, span.start),
-            };
-            if span.start - last > self.options.max_pause
-                || (span.end - first > max && last > first)
-            {
-                return (speech, Some(last));
+            match &mut plan {
+                Some(group)
+                    if span.start - group.end > self.options.max_pause
+                        || span.end - group.start > max =>
+                {
+                    return plan;
+                }
+                None if span.end - span.start > max => {
+                    return Some(Plan::of(Span {
+                        start: span.start,
+                        end: self.quietest(span.start),
+                    }));
+                }
+                _ if grows => return None,
+                Some(group) => group.add(span),
+                None => plan = Some(Plan::of(span)),
             }
-            if span.end - first > max {
-                let end = self.quietest(first);
-                return (vec![Span { start: first, end }], Some(end));
-            }
-            if open {
-                return (Vec::new(), None);
-            }
-            speech.push(span);
         }
-        let end = speech.last().map(|last| last.end);
-        let complete = self.ended
-            || end.is_some_and(|end| {
-                let settled = voice.settled();
-                settled.saturating_sub(end) > self.options.max_pause
-                    || settled.saturating_sub(speech[0].start) > max
-            });
-        if complete { (speech, end) } else { (Vec::new(), None) }
+        let settled = voice.settled();
+        plan.filter(|plan| {
+            self.ended
+                || settled.saturating_sub(plan.end) > self.options.max_pause
+                || settled.saturating_sub(plan.start) > max
+        })
     }
 
     /// The middle of the quietest place in the last part of a full window that begins at `start`.
@@ -181,22 +212,19 @@ impl<'a> Windows<'a> {
         let max = self.options.max_samples;
         let from = max - CUT_SEARCH.min(max / 2);
         let offset = (start - self.held_from) as usize;
-        let mut best = (f32::INFINITY, max);
-        for place in (from..max - CUT_LEVEL).step_by(CUT_STEP) {
-            let level = self
-                .held
-                .range(offset + place..offset + place + CUT_LEVEL)
-                .map(|sample| sample * sample)
-                .sum::<f32>();
-            if level < best.0 {
-                best = (level, place + CUT_LEVEL / 2);
-            }
-        }
-        start + best.1 as u64
+        let level = |place| {
+            let samples = self.held.range(offset + place..offset + place + CUT_STEP);
+            samples.map(|sample| sample * sample).sum::<f32>()
+        };
+        let levels: Vec<f32> = (from..=max - CUT_STEP).step_by(CUT_STEP).map(level).collect();
+        let stretches = levels.windows(CUT_STRETCH).map(|steps| steps.iter().sum::<f32>());
+        let quietest = stretches.enumerate().min_by(|(_, one), (_, other)| one.total_cmp(other));
+        let step = quietest.map_or(levels.len(), |(step, _)| step + CUT_STRETCH / 2);
+        start + (from + step * CUT_STEP) as u64
     }
 
-    fn take(&mut self, speech: Vec<Span>, end: u64) -> Window {
-        let start = speech.first().map_or(self.cursor, |span| span.start);
+    fn take(&mut self, plan: Plan) -> Window {
+        let Plan { start, end, speech } = plan;
         self.drop_before(start);
         let samples = self.held.drain(..(end - start) as usize).collect();
         self.held_from = end;
@@ -235,3 +263,6 @@ impl<'a> Windows<'a> {
         self.held_from += count;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,13 +78,15 @@ impl Segments {
 
     /// The span that may still grow. Its start and everything within it are certain.
     pub(super) fn open(&self) -> Option<Span> {
-        match (self.last, self.running()) {
+        let open = match (self.last, self.running()) {
             (Some(last), Some(running)) if running.start <= last.end => {
-                Some(Span { start: last.start, end: running.end })
+                Span { start: last.start, end: running.end }
             }
-            (Some(last), _) => Some(last),
-            (None, running) => running,
-        }
+            (Some(last), _) => last,
+            (None, running) => running?,
+        };
+        // The recording may end within the padding.
+        Some(Span { end: open.end.min(self.position), ..open })
     }
 
     /// No span will start, end or grow before this sample.
@@ -133,5 +135,78 @@ impl Segments {
         {
             self.finals.extend(self.last.take());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: usize = crate::SAMPLE_RATE / FRAME;
+
+    /// Pushes `seconds` of one score.
+    fn hold(segments: &mut Segments, seconds: f32, score: f32) {
+        for _ in 0..(seconds * SECOND as f32) as usize {
+            segments.push(score);
+        }
+    }
+
+    fn spans(sounds: &[(f32, f32)]) -> Vec<Span> {
+        let mut segments = Segments::new(VoiceOptions::default());
+        for &(seconds, score) in sounds {
+            hold(&mut segments, seconds, score);
+        }
+        segments.finish(segments.position);
+        segments.finals().iter().copied().collect()
+    }
+
+    #[test]
+    fn a_click_is_no_speech() {
+        assert_eq!(spans(&[(2.0, 0.0), (0.05, 1.0), (2.0, 0.0)]), []);
+    }
+
+    #[test]
+    fn speech_is_padded_on_both_sides() {
+        let padding = VoiceOptions::default().padding;
+        let (start, end) = (2 * SECOND * FRAME, 3 * SECOND * FRAME);
+        let padded = Span { start: start as u64 - padding, end: end as u64 + padding };
+        assert_eq!(spans(&[(2.0, 0.0), (1.0, 1.0), (2.0, 0.0)]), [padded]);
+    }
+
+    #[test]
+    fn a_score_between_the_thresholds_goes_on_with_speech_and_starts_none() {
+        assert_eq!(spans(&[(1.0, 0.0), (3.0, 0.4)]), []);
+        let spans = spans(&[(1.0, 0.0), (1.0, 1.0), (3.0, 0.4)]);
+        assert_eq!(spans, [Span { start: spans[0].start, end: (5 * SECOND * FRAME) as u64 }]);
+    }
+
+    #[test]
+    fn a_short_pause_is_bridged_and_a_long_one_splits() {
+        assert_eq!(spans(&[(1.0, 1.0), (0.3, 0.0), (1.0, 1.0)]).len(), 1);
+        assert_eq!(spans(&[(1.0, 1.0), (2.0, 0.0), (1.0, 1.0)]).len(), 2);
+    }
+
+    #[test]
+    fn what_was_settled_never_changes_over_ten_hours_and_little_is_held() {
+        let mut segments = Segments::new(VoiceOptions::default());
+        let mut seen: Vec<Span> = Vec::new();
+        let (mut random, mut score) = (1_u32, 0.0);
+        for frame in 0..10 * 3_600 * SECOND {
+            if frame % 16 == 0 {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                score = (random >> 24) as f32 / 256.0;
+            }
+            let settled = segments.settled();
+            segments.push(score);
+            assert!(segments.settled() >= settled);
+            assert!(segments.finals().len() <= 1);
+            if let Some(&span) = segments.finals().front() {
+                assert!(span.end >= settled, "a span appeared where all was settled");
+                assert!(seen.last().is_none_or(|last| last.end < span.start));
+                seen.push(span);
+                segments.forget_before(span.end);
+            }
+        }
+        assert!(seen.len() > 1_000);
     }
 }
