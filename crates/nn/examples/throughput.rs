@@ -47,7 +47,7 @@ fn product(pool: &Pool, rows: usize, inputs: usize, outputs: usize, then: Then) 
     let seconds = best(|| linear(pool, input, &weights, None, then, black_box(&mut output)));
     let flops = 2.0 * (rows * inputs * outputs) as f64;
     println!(
-        "linear {rows}x{inputs}x{outputs} {then:?}: {:.3} ms, {:.1} GFLOP/s, {:.1} GB/s of weights",
+        "linear {rows}x{inputs}x{outputs} {then:?}: {:.3} ms, {:.1} GFLOP/s, {:.2} GB/s of weights",
         seconds * 1e3,
         flops / seconds / 1e9,
         weights.bytes() as f64 / seconds / 1e9
