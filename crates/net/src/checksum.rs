@@ -57,13 +57,18 @@ impl Hasher {
     /// Begins a checksum of the same kind as `like` over `length` bytes.
     pub fn new(like: &Checksum, length: u64) -> Self {
         match like {
-            Checksum::Sha256(_) => Self(Context::new(&digest::SHA256)),
+            Checksum::Sha256(_) => Self::sha256(),
             Checksum::GitBlob(_) => {
                 let mut context = Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
                 context.update(format!("blob {length}\0").as_bytes());
                 Self(context)
             }
         }
+    }
+
+    /// Begins a SHA-256.
+    pub fn sha256() -> Self {
+        Self(Context::new(&digest::SHA256))
     }
 
     /// Takes the next bytes.

@@ -1,9 +1,11 @@
 //! Speech to text: the [`Transcriber`] seam and the engines behind it.
 //!
-//! Start at [`transcriber`]; `whisper` is our own engine, `fake` the deterministic one for tests.
+//! Start at [`transcriber`]; `whisper` is our own engine, `fake` the deterministic one for tests. [`hub`] finds and
+//! fetches models.
 
 pub mod fake;
 mod guard;
+pub mod hub;
 pub mod transcriber;
 pub mod whisper;
 
