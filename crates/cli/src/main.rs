@@ -1,2 +1,40 @@
 //! The `hansard` command.
-fn main() {}
+//!
+//! `args` is what can be typed, `plan` what is made of it, `transcribe` and `demo` do it; everything that is printed goes
+//! through `output`.
+
+mod args;
+mod clock;
+mod demo;
+mod engine;
+mod exit;
+mod formats;
+mod inputs;
+mod interrupt;
+mod language;
+mod output;
+mod plan;
+mod progress;
+mod recordings;
+mod transcribe;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(args::join_booleans(std::env::args_os()));
+    let ended = match cli.command {
+        Command::Transcribe(args) => transcribe::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::note(&format!("hansard: {:#}", failure.error));
+            failure.exit.into()
+        }
+    }
+}
