@@ -100,3 +100,38 @@ fn find(segments: &[Segment], phrase: &str) -> Option<f64> {
 fn letters(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use hansard_domain::transcript::Word;
+
+    use super::*;
+
+    #[test]
+    fn a_phrase_is_found_across_segments_whatever_its_case_and_punctuation() {
+        let said = |words: &[(f64, &str)]| Segment {
+            start: 0.0,
+            end: 0.0,
+            text: String::new(),
+            tokens: Vec::new(),
+            temperature: 0.0,
+            average_log_probability: 0.0,
+            compression_ratio: 1.0,
+            no_speech_probability: 0.0,
+            words: words
+                .iter()
+                .map(|(start, text)| Word {
+                    start: *start,
+                    end: *start,
+                    text: (*text).to_owned(),
+                    probability: 1.0,
+                })
+                .collect(),
+            suspicions: Vec::new(),
+        };
+        let segments = [said(&[(0.0, " Send"), (0.5, " The")]), said(&[(2.0, " hospital,")])];
+        assert_eq!(find(&segments, PHRASE), Some(0.5));
+        assert_eq!(find(&segments, "hospital send"), None);
+        assert_eq!(find(&[], PHRASE), None);
+    }
+}

@@ -1,6 +1,7 @@
 //! How far a transcription is: a bar on a terminal, a few plain lines elsewhere.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -96,7 +97,9 @@ fn bar(name: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {spinner} [{bar:24}] {msg}")
         .expect("the template is a constant");
     let bar = ProgressBar::no_length().with_style(style.progress_chars("=> "));
-    bar.set_prefix(name.to_owned());
+    // The whole path would leave no room on a narrow terminal.
+    let short = Path::new(name).file_name().unwrap_or(name.as_ref());
+    bar.set_prefix(short.to_string_lossy().into_owned());
     bar.enable_steady_tick(BAR_TICK);
     bar
 }
