@@ -70,7 +70,7 @@ impl Transcriber for Fake {
         cancel: &Cancel,
         observer: &mut dyn Observer,
     ) -> Result<Transcript, Error> {
-        check(options)?;
+        options.check()?;
         let mut samples = recording.open().map_err(Error::Media)?;
         let from = resume.map_or(0, |checkpoint| checkpoint.next_sample);
         let mut position = skip(&mut *samples, from, cancel)?;
@@ -114,16 +114,6 @@ impl Transcriber for Fake {
             dropped: Vec::new(),
         })
     }
-}
-
-fn check(options: &Options) -> Result<(), Error> {
-    if options.temperatures.is_empty() {
-        return Err(Error::Options("at least one temperature is needed".to_owned()));
-    }
-    if options.beam_size == 0 {
-        return Err(Error::Options("the beam size must be at least 1".to_owned()));
-    }
-    Ok(())
 }
 
 fn beginning(options: &Options) -> Checkpoint {

@@ -70,6 +70,40 @@ impl Default for Options {
     }
 }
 
+/// More hypotheses than this are refused: no search gains by them, and each costs memory.
+pub const BEAM_SIZE_MAX: usize = 255;
+
+impl Options {
+    /// Refuses what no engine can follow.
+    ///
+    /// # Errors
+    /// [`Error::Options`] with what is wrong and what is expected.
+    pub fn check(&self) -> Result<(), Error> {
+        if !(1..=BEAM_SIZE_MAX).contains(&self.beam_size) {
+            let size = self.beam_size;
+            return Err(Error::Options(format!(
+                "the beam size is {size}, expected 1 to {BEAM_SIZE_MAX}"
+            )));
+        }
+        if self.temperatures.is_empty() {
+            return Err(Error::Options("no temperature is given".to_owned()));
+        }
+        if let Some(wrong) = self.temperatures.iter().find(|t| !(0.0..=2.0).contains(*t)) {
+            return Err(Error::Options(format!("temperature {wrong} is not within 0 to 2")));
+        }
+        if let Some(language) = &self.language {
+            let is_code = (2..=3).contains(&language.len())
+                && language.bytes().all(|byte| byte.is_ascii_lowercase());
+            if !is_code {
+                return Err(Error::Options(format!(
+                    "{language:?} is not a language code; give one such as en, pt or de"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Where a stopped transcription goes on. What was reported before it is final.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {

@@ -8,6 +8,7 @@ use super::config::Config;
 use super::layers::{FeedForward, Norm, Projections};
 use super::weights::Weights;
 use crate::Error;
+use crate::transcriber::BEAM_SIZE_MAX;
 
 /// Weights of the decoder.
 pub(super) struct Decoder {
@@ -107,13 +108,11 @@ struct Scratch {
     scores: Vec<f32>,
 }
 
-/// Hypotheses that one session can hold: slots are numbered in a byte.
-pub const HYPOTHESES_MAX: usize = 255;
-
 impl<'m> Session<'m> {
     /// Room for `hypotheses` at once.
     pub(super) fn new(decoder: &'m Decoder, pool: &'m Pool, hypotheses: usize) -> Self {
-        assert!((1..=HYPOTHESES_MAX).contains(&hypotheses));
+        // Slots are numbered in a byte.
+        assert!((1..=BEAM_SIZE_MAX).contains(&hypotheses));
         let Decoder { columns, heads, context, memory_rows, .. } = *decoder;
         let layers = 0..decoder.layers.len();
         let histories = || (0..hypotheses).map(|_| Vec::with_capacity(context)).collect();

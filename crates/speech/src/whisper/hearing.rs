@@ -8,7 +8,7 @@ use hansard_domain::transcript::{Segment, Task};
 use hansard_media::{SAMPLE_RATE, Span};
 
 use super::align::align;
-use super::decoder::{HYPOTHESES_MAX, Session};
+use super::decoder::Session;
 use super::mel::FRAMES_PER_SECOND;
 use super::model::{Features, Model};
 use super::search::{Found, Strategy, search};
@@ -122,7 +122,7 @@ impl<'m> Hearing<'m> {
                 break;
             }
         }
-        last.ok_or_else(|| Error::Options("no temperature is given".to_owned()))
+        Ok(last.expect("the options were checked to hold a temperature"))
     }
 
     /// A text that loops or that the model is not sure of is tried again, unless the window is silence.
@@ -244,26 +244,14 @@ impl<'m> Hearing<'m> {
 
 /// Refuses options that the model or the search cannot follow, before any work is done.
 fn check(model: &Model, options: &Options) -> Result<(), Error> {
-    let refuse = |reason: String| Err(Error::Options(reason));
-    if !(1..=HYPOTHESES_MAX).contains(&options.beam_size) {
-        return refuse(format!(
-            "the beam size is {}, expected 1 to {HYPOTHESES_MAX}",
-            options.beam_size
-        ));
-    }
-    if options.temperatures.is_empty() {
-        return refuse("no temperature is given".to_owned());
-    }
-    if let Some(wrong) = options.temperatures.iter().find(|t| !(0.0..=2.0).contains(*t)) {
-        return refuse(format!("temperature {wrong} is not within 0 to 2"));
-    }
+    options.check()?;
     // A language that is not given will be one that the model knows; every multilingual model knows English.
     let language = options.language.as_deref().unwrap_or("en");
     model.tokens().start_sequence(language, options.task)?;
     if options.task == Task::Translate && !model.config().translates() {
-        return refuse(
+        return Err(Error::Options(
             "turbo and distilled models cannot translate: use large-v3 or medium".to_owned(),
-        );
+        ));
     }
     Ok(())
 }

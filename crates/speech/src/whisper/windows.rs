@@ -1,6 +1,7 @@
 //! Long form by windows that are cut at pauses and decoded independently of each other.
 
 use hansard_domain::transcript::Segment;
+use hansard_media::windows::Step;
 use hansard_media::{Recording, SAMPLE_RATE, Window, WindowOptions, Windows};
 
 use super::hearing::{Hearing, Place, seconds};
@@ -21,8 +22,13 @@ pub(super) fn transcribe(
     let mut windows = Windows::new(samples, options, from);
     let prompt = hearing.initial_prompt()?;
     let mut collected = Collected::default();
-    while let Some(window) = windows.next().map_err(Error::Media)? {
+    loop {
         hearing.cancel.check()?;
+        let window = match windows.step().map_err(Error::Media)? {
+            Step::Window(window) => window,
+            Step::Read => continue,
+            Step::End => break,
+        };
         let (kept, dropped) = hear(hearing, &window, &prompt)?;
         let checkpoint = hearing.checkpoint(window.end(), Vec::new());
         observer.window_done(&WindowDone {

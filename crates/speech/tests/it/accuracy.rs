@@ -20,7 +20,12 @@ fn windows_read_all_clips_as_well_as_the_reference() {
             let transcript = read(&golden.name, &golden.language, beam_size);
             let reference = if beam_size == 1 { &golden.greedy } else { &golden.beam5 };
             let e = word_errors(&golden.truth, &transcript.text());
-            println!("{beam_size} {} {e} {} dropped {}", golden.name, reference.word_errors, transcript.dropped.len());
+            println!(
+                "{beam_size} {} {e} {} dropped {}",
+                golden.name,
+                reference.word_errors,
+                transcript.dropped.len()
+            );
             errors += e;
             allowed += reference.word_errors;
             total += words(&golden.truth).len();

@@ -35,14 +35,21 @@ fn spoken(segments: &[GoldenSegment]) -> Vec<&GoldenSegment> {
 fn assert_same_times(name: &str, ours: &[&Segment], golden: &[&GoldenSegment]) {
     for (ours, golden) in ours.iter().zip(golden) {
         for (ours, golden) in [(ours.start, golden.start), (ours.end, golden.end)] {
-            assert!((ours - golden).abs() < SEGMENT_TOLERANCE, "{name}: segment at {ours} not {golden}");
+            assert!(
+                (ours - golden).abs() < SEGMENT_TOLERANCE,
+                "{name}: segment at {ours} not {golden}"
+            );
         }
         assert_eq!(ours.words.len(), golden.words.len(), "{name}: {:?}", ours.text);
         for (ours, golden) in ours.words.iter().zip(&golden.words) {
             assert_eq!(ours.text, golden.word, "{name}");
             for (ours, theirs) in [(ours.start, golden.start), (ours.end, golden.end)] {
                 let difference = (ours - theirs).abs();
-                assert!(difference < WORD_TOLERANCE, "{name}: {:?} at {ours} not {theirs}", golden.word);
+                assert!(
+                    difference < WORD_TOLERANCE,
+                    "{name}: {:?} at {ours} not {theirs}",
+                    golden.word
+                );
             }
             let difference = (ours.probability - golden.probability).abs();
             assert!(difference < PROBABILITY_TOLERANCE, "{name}: {:?} {ours:?}", golden.word);

@@ -4,4 +4,6 @@ mod accuracy;
 mod golden;
 mod greedy;
 mod numbers;
+mod shapes;
+mod suite;
 mod support;

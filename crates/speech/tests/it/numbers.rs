@@ -105,8 +105,7 @@ fn languages_have_the_reference_s_probabilities() {
         let mut session = model.session(1);
         session.listen(features.values());
         let found = model.detect_language(&mut session);
-        if let Some((expected, _)) =
-            golden.language_probs.iter().max_by(|a, b| a.1.total_cmp(b.1))
+        if let Some((expected, _)) = golden.language_probs.iter().max_by(|a, b| a.1.total_cmp(b.1))
         {
             assert_eq!(&found[0].0, expected, "{}", golden.name);
         }
