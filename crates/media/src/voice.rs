@@ -38,7 +38,7 @@ pub struct VoiceOptions {
 
 impl Default for VoiceOptions {
     fn default() -> Self {
-        Self { on: 0.5, off: 0.35, min_speech: 2_000, min_silence: 6_400, padding: 4_800 }
+        Self { on: 0.5, off: 0.35, min_speech: 2_000, min_silence: 6_400, padding: 6_400 }
     }
 }
 

@@ -122,24 +122,25 @@ impl Search<'_> {
     fn beam(
         &self,
         session: &mut Session<'_>,
-        first: Vec<f32>,
+        mut first: Vec<f32>,
         width: usize,
     ) -> Result<Outcome, Error> {
         let vocabulary = first.len();
-        let mut beams = vec![Hypothesis { tokens: Vec::new(), log_probability: 0.0 }];
+        // Everything that a step needs is set aside here, so that no step allocates.
+        let mut beams = self.hypotheses(width);
+        let mut next = self.hypotheses(width);
+        let mut count = 1;
         let mut finished: Vec<Hypothesis> = Vec::with_capacity(width);
         let mut candidates: Vec<Candidate> = Vec::with_capacity(width * (width + 1));
-        let mut best = Vec::with_capacity(width + 1);
+        let mut best = Vec::with_capacity(width + 2);
         let mut rows = Vec::with_capacity(width);
         let mut sources = Vec::with_capacity(width);
-        let mut first = first;
         let mut logits = first.as_mut_slice();
         for _ in 0..self.tokens_max {
             self.cancel.check()?;
             candidates.clear();
-            for (source, (beam, logits)) in
-                beams.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate()
-            {
+            let of_beams = beams[..count].iter().zip(logits.chunks_exact_mut(vocabulary));
+            for (source, (beam, logits)) in of_beams.enumerate() {
                 self.rules.apply(&beam.tokens, logits);
                 top(logits, width + 1, &mut best);
                 candidates.extend(best.iter().map(|&(token, log_probability)| Candidate {
@@ -148,49 +149,52 @@ impl Search<'_> {
                     log_probability: beam.log_probability + log_probability,
                 }));
             }
-            candidates.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+            candidates.sort_unstable_by(|a, b| {
+                let by_source = || a.source.cmp(&b.source);
+                b.log_probability.total_cmp(&a.log_probability).then_with(by_source)
+            });
 
-            let mut next: Vec<Hypothesis> = Vec::with_capacity(width);
             rows.clear();
             sources.clear();
             for candidate in &candidates {
                 let beam = &beams[candidate.source];
                 if candidate.token == self.end() {
                     if finished.len() < width {
-                        let tokens = beam.tokens.clone();
-                        finished.push(Hypothesis {
-                            tokens,
-                            log_probability: candidate.log_probability,
-                        });
+                        let log_probability = candidate.log_probability;
+                        finished.push(Hypothesis { tokens: beam.tokens.clone(), log_probability });
                     }
                     continue;
                 }
-                let mut tokens = Vec::with_capacity(self.tokens_max);
-                tokens.extend_from_slice(&beam.tokens);
-                tokens.push(candidate.token);
-                rows.push(Row { token: candidate.token, hypothesis: next.len() });
+                let hypothesis = rows.len();
+                next[hypothesis].tokens.clone_from(&beam.tokens);
+                next[hypothesis].tokens.push(candidate.token);
+                next[hypothesis].log_probability = candidate.log_probability;
+                rows.push(Row { token: candidate.token, hypothesis });
                 sources.push(candidate.source);
-                next.push(Hypothesis { tokens, log_probability: candidate.log_probability });
-                if next.len() == width {
+                if rows.len() == width {
                     break;
                 }
             }
-            beams = next;
-            if finished.len() >= width || beams.is_empty() {
+            std::mem::swap(&mut beams, &mut next);
+            count = rows.len();
+            if finished.len() >= width || count == 0 {
                 break;
             }
             session.fork(&sources);
-            logits = session.step(&rows, 0..rows.len());
+            logits = session.step(&rows, 0..count);
         }
 
         // What has not come to its end takes part only where too little has.
         let complete = !finished.is_empty();
-        beams.truncate(width - finished.len().min(width));
-        let winner = finished
-            .into_iter()
-            .chain(beams)
-            .reduce(|best, other| if rank(&other) > rank(&best) { other } else { best });
+        beams.truncate(count.min(width - finished.len().min(width)));
+        let winner = finished.into_iter().chain(beams).reduce(better);
         Ok(winner.map_or((Vec::new(), 0.0, false), |w| (w.tokens, w.log_probability, complete)))
+    }
+
+    fn hypotheses(&self, count: usize) -> Vec<Hypothesis> {
+        let empty =
+            || Hypothesis { tokens: Vec::with_capacity(self.tokens_max), log_probability: 0.0 };
+        (0..count).map(|_| empty()).collect()
     }
 
     /// Draws `hypotheses` texts side by side and keeps the most probable.
@@ -203,12 +207,8 @@ impl Search<'_> {
         let vocabulary = first.len();
         let count = strategy.hypotheses;
         let mut random = SplitMix64(strategy.seed ^ u64::from(strategy.temperature.to_bits()));
-        let mut drawn: Vec<(Hypothesis, bool)> = (0..count)
-            .map(|_| {
-                let tokens = Vec::with_capacity(self.tokens_max);
-                (Hypothesis { tokens, log_probability: 0.0 }, false)
-            })
-            .collect();
+        let mut drawn = self.hypotheses(count);
+        let mut ended = vec![false; count];
         session.fork(&vec![0; count]);
         let mut rows: Vec<Row> =
             (0..count).map(|hypothesis| Row { token: 0, hypothesis }).collect();
@@ -218,18 +218,18 @@ impl Search<'_> {
         for _ in 0..self.tokens_max {
             self.cancel.check()?;
             for (row, logits) in rows.iter_mut().zip(logits.chunks_exact_mut(vocabulary)) {
-                let (hypothesis, done) = &mut drawn[row.hypothesis];
+                let hypothesis = &mut drawn[row.hypothesis];
                 self.rules.apply(&hypothesis.tokens, logits);
                 let token = draw(logits, strategy.temperature, &mut weights, random.unit());
                 hypothesis.log_probability += logits[token as usize];
                 if token == self.end() {
-                    *done = true;
+                    ended[row.hypothesis] = true;
                 } else {
                     hypothesis.tokens.push(token);
                     row.token = token;
                 }
             }
-            rows.retain(|row| !drawn[row.hypothesis].1);
+            rows.retain(|row| !ended[row.hypothesis]);
             if rows.is_empty() {
                 break;
             }
@@ -237,6 +237,7 @@ impl Search<'_> {
         }
         let winner = drawn
             .into_iter()
+            .zip(ended)
             .reduce(|best, other| if rank(&other.0) > rank(&best.0) { other } else { best });
         Ok(winner.map_or((Vec::new(), 0.0, false), |(w, done)| (w.tokens, w.log_probability, done)))
     }
@@ -245,6 +246,11 @@ impl Search<'_> {
 /// What hypotheses are compared by: openai-whisper's ranking without a length penalty.
 fn rank(hypothesis: &Hypothesis) -> f32 {
     hypothesis.log_probability / hypothesis.tokens.len().max(1) as f32
+}
+
+/// The one that ranks higher; the first of two that rank alike.
+fn better(best: Hypothesis, other: Hypothesis) -> Hypothesis {
+    if rank(&other) > rank(&best) { other } else { best }
 }
 
 /// The first of the most probable tokens.
