@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-/// Why a recording could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {}
+pub use crate::error::Error;
 
 /// A stream of 16 kHz mono samples, nominally within -1 to 1.
 pub trait Samples: Send {
