@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::formats::FormatChoice;
+use crate::models::ModelsArgs;
 use values::{Language, OptionalFloat};
 
 /// The record of what was said: speech to timed text on your own machine
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Transcribe(Box<TranscribeArgs>),
     /// Transcribe a bundled recording with a bundled model: nothing to download
     Demo(DemoArgs),
+    /// List, fetch, import, check and remove models
+    Models(ModelsArgs),
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod formats;
 mod inputs;
 mod interrupt;
 mod language;
+mod models;
 mod output;
 mod plan;
 mod progress;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Transcribe(args) => transcribe::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Models(args) => models::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -2,6 +2,7 @@
 
 mod demo;
 mod help;
+mod models;
 mod program;
 mod refusals;
 mod stopping;

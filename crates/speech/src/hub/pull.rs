@@ -46,20 +46,22 @@ impl Hub {
         let here = here.filter(|folder| files::missing(folder).is_empty());
         let fixed = names::is_commit(id.revision());
         let as_it_is = |folder, unchecked| Pulled { folder, fetched: 0, unchecked };
-        match here {
-            Some(folder) if fixed || self.config.offline => return Ok(as_it_is(folder, None)),
-            None if self.config.offline => return Err(Error::Offline { model: model.to_owned() }),
-            here => {
-                let client = Client::new(&self.config.network).map_err(Error::Net)?;
-                let remote = Remote::new(&client, &self.config, &id);
-                match (remote.list(), here) {
-                    (Ok(listing), _) => self.pull_listed(&client, &remote, &id, &listing, progress),
-                    (Err(Error::Net(error)), Some(folder)) if error.is_unreachable() => {
-                        Ok(as_it_is(folder, Some(error)))
-                    }
-                    (Err(error), _) => Err(error),
-                }
+        if fixed || self.config.offline {
+            if let Some(folder) = here {
+                return Ok(as_it_is(folder, None));
             }
+            if self.config.offline {
+                return Err(Error::Offline { model: model.to_owned() });
+            }
+        }
+        let client = Client::new(&self.config.network).map_err(Error::Net)?;
+        let remote = Remote::new(&client, &self.config, &id);
+        match (remote.list(), here) {
+            (Ok(listing), _) => self.pull_listed(&client, &remote, &id, &listing, progress),
+            (Err(Error::Net(error)), Some(folder)) if error.is_unreachable() => {
+                Ok(as_it_is(folder, Some(error)))
+            }
+            (Err(error), _) => Err(error),
         }
     }
 

@@ -22,6 +22,10 @@ impl Place {
     pub(super) fn answer(&self, request: &Seen, state: &State) -> Answer {
         let path = path_of(&request.target);
         match self {
+            // As a proxy the hub reaches the delivery network too.
+            Self::Hub { .. } if request.target.contains("://") && path.starts_with("/blob/") => {
+                cdn(&path, state)
+            }
             Self::Hub { cdn_url } => hub(&path, request, cdn_url, state),
             Self::Cdn => cdn(&path, state),
         }
