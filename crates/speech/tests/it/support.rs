@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use hansard_domain::transcript::Transcript;
-use hansard_media::{Pcm, Recording};
+use hansard_media::{Channels, MediaFile, Pcm, Recording};
 use hansard_speech::whisper::Whisper;
 use hansard_speech::{Cancel, Options, Silent, Transcriber};
 
@@ -21,10 +21,9 @@ pub(crate) fn whisper() -> &'static Whisper {
 
 /// The samples of a clip.
 pub(crate) fn clip(name: &str) -> Pcm {
-    let bytes = std::fs::read(format!("/tmp/raw/{name}.f32")).expect("clip");
-    let samples: Vec<f32> =
-        bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-    Pcm::new(name, samples)
+    let path = fixture("clips").join(format!("{name}.flac"));
+    let file = MediaFile::open(path, Channels::Mix).expect("the clip opens");
+    Pcm::new(name, samples(&file))
 }
 
 /// All samples of a recording.
