@@ -29,6 +29,10 @@ fn a_cut_download_goes_on_where_it_stopped() {
     let ranges = ranges(&desk);
     assert_eq!(ranges.len(), 2, "{ranges:?}");
     assert!(ranges.iter().all(|range| *range != "bytes=0-"), "{ranges:?}");
+    // Each asks for the rest of the version that it has the beginning of.
+    let downloads = desk.server.downloads();
+    let mut resumed = downloads.iter().filter(|seen| seen.headers.contains_key("range"));
+    assert!(resumed.all(|seen| seen.headers.contains_key("if-range")));
     assert!(desk.names_in_tiny("blobs").iter().all(|name| !name.ends_with("incomplete")));
 }
 

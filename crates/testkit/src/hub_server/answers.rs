@@ -40,7 +40,7 @@ fn hub(path: &str, request: &Seen, cdn_url: &str, state: &State) -> Option<Answe
             // The hub does not tell strangers which names exist.
             return Some(Answer::new(401, "").with("x-error-code", "RepoNotFound"));
         };
-        if revision != "main" && revision != COMMIT {
+        if !is_revision(revision) {
             return Some(Answer::new(404, "").with("x-error-code", "RevisionNotFound"));
         }
         let mut answer = listing(id, &repository);
@@ -50,7 +50,7 @@ fn hub(path: &str, request: &Seen, cdn_url: &str, state: &State) -> Option<Answe
     let (id, asked) = path.strip_prefix('/')?.split_once("/resolve/")?;
     let (revision, name) = asked.split_once('/')?;
     let repository = locked(&state.repositories).get(id).cloned()?;
-    let bytes = repository.files.get(name).filter(|_| revision == COMMIT)?;
+    let bytes = repository.files.get(name).filter(|_| is_revision(revision))?;
     let expected = repository.token.as_ref().map(|token| format!("Bearer {token}"));
     if expected.is_some() && request.headers.get("authorization") != expected.as_ref() {
         let status = if request.headers.contains_key("authorization") { 403 } else { 401 };
@@ -77,6 +77,11 @@ fn cdn(path: &str, state: &State) -> Option<Answer> {
     let (name, bytes) = files.find(|(_, bytes)| sha256(bytes) == wanted)?;
     let answer = of_file(bytes).with("etag", format!("\"{wanted}\""));
     Some(Answer { fault: fault(name, state), ..answer })
+}
+
+/// The branch and the commit that it is at are all there is.
+fn is_revision(revision: &str) -> bool {
+    revision == "main" || revision == COMMIT
 }
 
 fn listing(id: &str, repository: &Repository) -> Answer {

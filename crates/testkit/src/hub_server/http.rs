@@ -97,7 +97,7 @@ pub(super) fn write(connection: &mut TcpStream, request: &Seen, mut answer: Answ
 /// Sends head and at most `bytes` of the body; if that is not all of it, ends the connection.
 fn send(connection: &mut TcpStream, request: &Seen, answer: &Answer, bytes: usize) -> Option<()> {
     let total = answer.body.len();
-    let start = asked_range(request).filter(|_| answer.ranges);
+    let start = asked_range(request, answer).filter(|_| answer.ranges);
     let mut head = match start {
         Some(start) if start >= total => {
             format!(
@@ -128,8 +128,12 @@ fn send(connection: &mut TcpStream, request: &Seen, answer: &Answer, bytes: usiz
     Some(())
 }
 
-/// The first byte that `Range: bytes=N-` asks for. A range of another version of the file is not granted.
-fn asked_range(request: &Seen) -> Option<usize> {
+/// The first byte that `Range: bytes=N-` asks for, unless `If-Range` wants it of another version of the file.
+fn asked_range(request: &Seen, answer: &Answer) -> Option<usize> {
+    let etag = answer.headers.iter().find(|(name, _)| *name == "etag").map(|(_, etag)| etag);
+    if request.headers.get("if-range").is_some_and(|wanted| Some(wanted) != etag) {
+        return None;
+    }
     let range = request.headers.get("range")?.strip_prefix("bytes=")?;
     range.strip_suffix('-')?.parse().ok()
 }
