@@ -98,7 +98,8 @@ fn hard_recordings_keep_the_words_that_the_reference_gets() {
     for file in ["en-00.quiet-35dbfs.flac", "en-00.noise-10db.flac", "en-00.over-music.flac"] {
         let entries = manifest();
         let entry = entries.iter().find(|entry| entry.file == file).expect("it is listed");
-        let right = |text: &str| words(&entry.truth).len().saturating_sub(word_errors(&entry.truth, text));
+        let right =
+            |text: &str| words(&entry.truth).len().saturating_sub(word_errors(&entry.truth, text));
         let ours = read(file, Channels::Mix, &by_default(&entry.language)).text();
         let (ours_right, theirs_right) = (right(&ours), right(&entry.reference));
         assert!(

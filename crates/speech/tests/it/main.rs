@@ -1,5 +1,7 @@
 //! Our Whisper against openai-whisper on the same weights, and the suite that every engine passes.
 
+#![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
+
 mod accuracy;
 mod formats;
 mod golden;
