@@ -23,3 +23,6 @@ pub(crate) const CHANGES_MAX: u32 = 10_000;
 
 /// Boxes of an MP4 file that are looked at for encryption and edits, of some hundred in a real one.
 pub(crate) const BOXES_MAX: u32 = 10_000;
+
+/// Elements of a Matroska file that are looked at for padding: half an hour of live recording, days of others.
+pub(crate) const ELEMENTS_MAX: u32 = 100_000;

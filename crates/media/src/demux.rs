@@ -15,6 +15,7 @@ use symphonia::core::io::{
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
+use crate::matroska::{self, Padding};
 use crate::source::Stretched;
 use crate::{Error, bounds, mp4};
 
@@ -38,6 +39,7 @@ pub(crate) struct Demuxer {
     reader: Box<dyn FormatReader>,
     track: AudioTrack,
     mp4_tracks: Vec<mp4::Track>,
+    padding: Option<Padding>,
 }
 
 /// The audio track of a [`Demuxer`].
@@ -46,6 +48,8 @@ pub(crate) struct AudioTrack {
     pub(crate) params: AudioCodecParameters,
     /// Seconds that the container says to leave out at the start.
     pub(crate) skipped: f64,
+    /// Seconds that the container says to leave out at the end.
+    pub(crate) padding: f64,
     /// Length in seconds as the container states it, where that is possible at all.
     pub(crate) duration: Option<f64>,
 }
@@ -70,6 +74,9 @@ impl Demuxer {
         if mp4.tracks.iter().any(|track| track.encrypted) {
             return Err(Error::Encrypted { file: name() });
         }
+        let padding = File::open(path)
+            .and_then(|source| matroska::padding(&mut BufReader::new(source)))
+            .map_err(io)?;
         let source = File::open(path).map_err(io)?;
         let length = mp4.stated_length.unwrap_or(metadata.len());
         let reader = match probe(Box::new(Stretched::new(source, length))) {
@@ -82,8 +89,8 @@ impl Demuxer {
             other => other,
         }
         .map_err(|error| probe_error(file, error))?;
-        let track = audio_track(file, &*reader, &mp4.tracks)?;
-        Ok(Self { file: name(), reader, track, mp4_tracks: mp4.tracks })
+        let track = audio_track(file, &*reader, &mp4.tracks, padding)?;
+        Ok(Self { file: name(), reader, track, mp4_tracks: mp4.tracks, padding })
     }
 
     /// The container's short name, such as `ogg`.
@@ -106,7 +113,8 @@ impl Demuxer {
                 Err(Error::Io { file: self.file.clone(), source })
             }
             Err(MediaError::ResetRequired) => {
-                self.track = audio_track(&self.file, &*self.reader, &self.mp4_tracks)?;
+                let (reader, tracks) = (&*self.reader, &self.mp4_tracks);
+                self.track = audio_track(&self.file, reader, tracks, self.padding)?;
                 Ok(Next::NewTrack)
             }
             Err(error) => Ok(Next::Bad(error)),
@@ -138,6 +146,7 @@ fn audio_track(
     file: &str,
     reader: &dyn FormatReader,
     mp4_tracks: &[mp4::Track],
+    padding: Option<Padding>,
 ) -> Result<AudioTrack, Error> {
     let missing = || Error::NoAudioTrack { file: file.to_owned() };
     let track = reader
@@ -150,6 +159,9 @@ fn audio_track(
         id: track.id,
         params: params.clone(),
         skipped: edit.map_or(0.0, |edit| edit.skipped),
+        padding: padding
+            .filter(|padding| padding.track == u64::from(track.id))
+            .map_or(0.0, |padding| padding.seconds),
         duration: duration(track, reader),
     })
 }

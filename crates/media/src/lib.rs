@@ -9,6 +9,7 @@ mod downmix;
 mod error;
 mod file;
 mod guard;
+mod matroska;
 mod mp4;
 mod opus;
 pub mod recording;

@@ -44,7 +44,24 @@ struct SignalPath {
     rate: u32,
     layout: Layout,
     mixer: Mixer,
+    /// The last samples, as many as the container may declare to be padding.
+    held: Vec<f32>,
+    hold: usize,
     resampler: Resampler,
+}
+
+impl SignalPath {
+    /// Sends samples on but for the last, which only the next ones prove to be no padding.
+    fn push(&mut self, samples: &[f32], ready: &mut Vec<f32>) {
+        if self.hold == 0 {
+            self.resampler.push(samples, ready);
+            return;
+        }
+        self.held.extend_from_slice(samples);
+        let certain = self.held.len().saturating_sub(self.hold);
+        self.resampler.push(&self.held[..certain], ready);
+        self.held.drain(..certain);
+    }
 }
 
 #[derive(Default)]
@@ -152,7 +169,7 @@ impl Stream {
         *to_skip -= skipped as u64;
         let kept = &self.mono[skipped..];
         self.counts.any |= !kept.is_empty();
-        path.resampler.push(kept, &mut self.ready);
+        path.push(kept, &mut self.ready);
         Ok(())
     }
 
@@ -178,11 +195,13 @@ impl Stream {
         })?;
         let layout = layout.clone();
         if let Some(mut old) = self.path.take() {
+            old.resampler.push(&old.held, &mut self.ready);
             old.resampler.finish(&mut self.ready);
             self.count_change()?;
         }
         let resampler = Resampler::new(rate);
-        self.path = Some(SignalPath { rate, layout, mixer, resampler });
+        let hold = (self.demuxer.track().padding * f64::from(rate)).round() as usize;
+        self.path = Some(SignalPath { rate, layout, mixer, held: Vec::new(), hold, resampler });
         Ok(())
     }
 
