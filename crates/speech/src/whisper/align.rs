@@ -79,7 +79,7 @@ pub(super) fn align(
     words
 }
 
-/// The mean over the heads of their attention, each normalised over the tokens and smoothed over time: [rows][steps].
+/// The mean over the heads of their attention, each normalised over the tokens and smoothed over time: `[rows][steps]`.
 fn focus(scores: Vec<Vec<f32>>, rows: usize, steps: usize, filter_width: usize) -> Vec<f32> {
     let count = scores.len() as f32;
     let mut mean = vec![0.0; rows * steps];
@@ -136,7 +136,7 @@ fn median_filter(row: &[f32], width: usize, smooth: &mut [f32]) {
     }
 }
 
-/// The step at which each row of `matrix` ([rows][steps], large where row and step belong together) begins on the path
+/// The step at which each row of `matrix` (`[rows][steps]`, large where row and step belong together) begins on the path
 /// of the largest sum that never goes back.
 fn warp(matrix: &[f32], steps: usize) -> Vec<usize> {
     #[derive(Clone, Copy)]

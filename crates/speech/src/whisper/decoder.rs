@@ -127,7 +127,7 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// Forgets all hypotheses and takes the features of a window, [1500][columns].
+    /// Forgets all hypotheses and takes the features of a window, `[1500][columns]`.
     pub fn listen(&mut self, features: &[f32]) {
         self.forget();
         let mut keys = vec![0.0; features.len()];
@@ -157,7 +157,7 @@ impl<'m> Session<'m> {
         }
     }
 
-    /// Appends each row to its hypothesis and returns the logits of the rows in `wanted`, [rows][vocabulary].
+    /// Appends each row to its hypothesis and returns the logits of the rows in `wanted`, `[rows][vocabulary]`.
     ///
     /// Rows of one hypothesis stand in their order. A hypothesis without [`room`](Self::room) is a caller's mistake.
     pub fn step(&mut self, rows: &[Row], wanted: Range<usize>) -> &mut [f32] {
@@ -166,7 +166,7 @@ impl<'m> Session<'m> {
     }
 
     /// As [`step`](Self::step) for all rows, and gives the scaled attention scores, before softmax, of the given
-    /// (layer, head) over the window: for each of them [rows][1500].
+    /// (layer, head) over the window: for each of them `[rows][1500]`.
     pub fn step_with_scores(
         &mut self,
         rows: &[Row],

@@ -51,7 +51,7 @@ impl Encoder {
         })
     }
 
-    /// Encodes `mel`, [3000 frames][bins], into [1500][columns].
+    /// Encodes `mel`, `[3000 frames][bins]`, into `[1500][columns]`.
     pub(super) fn run(&self, pool: &Pool, mel: &[f32], cancel: &Cancel) -> Result<Vec<f32>, Error> {
         assert_eq!(mel.len(), WINDOW_FRAMES * self.bins, "a window has 3000 frames");
         let columns = self.columns;

@@ -41,7 +41,7 @@ struct Filter {
 /// Raw log10 mel power, not yet floored and scaled, because the floor depends on the loudest bin of more than one frame.
 #[derive(Debug, Clone, Default)]
 pub struct LogPower {
-    /// [frames][bins]
+    /// `[frames][bins]`
     pub values: Vec<f32>,
 }
 

@@ -26,7 +26,7 @@ pub struct Model {
     threads: Threads,
 }
 
-/// What the encoder makes of one window: [1500][columns].
+/// What the encoder makes of one window: `[1500][columns]`.
 pub struct Features(Vec<f32>);
 
 impl Features {
@@ -63,7 +63,7 @@ impl Model {
         &self.tokens
     }
 
-    /// Log-mel frames of at most 30 s of samples followed by silence, normalised: [3000][bins].
+    /// Log-mel frames of at most 30 s of samples followed by silence, normalised: `[3000][bins]`.
     pub fn mel(&self, samples: &[f32]) -> Vec<f32> {
         let mut mel = self.front_end.log_power(samples, WINDOW_FRAMES);
         let loudest = mel.max();
@@ -71,7 +71,7 @@ impl Model {
         mel.values
     }
 
-    /// Encodes [3000 frames][bins].
+    /// Encodes `[3000 frames][bins]`.
     pub fn encode(&self, mel: &[f32], cancel: &Cancel) -> Result<Features, Error> {
         self.encoder.run(&self.threads, mel, cancel).map(Features)
     }

@@ -74,7 +74,7 @@ impl Weights {
         Ok(Self { folder: folder.to_owned(), shards })
     }
 
-    /// Packs tensor `name`, whose shape must be [`outputs`][`inputs`].
+    /// Packs tensor `name`, whose shape must be `[outputs][inputs]`.
     pub(super) fn matrix(
         &mut self,
         name: &str,
@@ -88,7 +88,7 @@ impl Weights {
         })
     }
 
-    /// Packs convolution `name` of shape [`outputs`][`channels`][3] as a matrix over three frames of channels.
+    /// Packs convolution `name` of shape `[outputs][channels][3]` as a matrix over three frames of channels.
     pub(super) fn convolution(
         &mut self,
         name: &str,
