@@ -82,7 +82,7 @@ fn every_clip_sounds_as_libopus_decodes_it() {
         let frames = reference["frames"].as_u64().unwrap() as usize;
         let mut samples = decode(name);
 
-        // Matroska's DiscardPadding is not read, so that up to one packet more may come.
+        // Matroska's DiscardPadding is left out later, by the stream, so that up to one packet more may come.
         let extra = (samples.len() / channels).checked_sub(frames);
         assert!(
             extra.is_some_and(|extra| extra < 960),
