@@ -171,7 +171,7 @@ pub(crate) struct DecodingArgs {
     #[arg(long, value_enum, default_value_t = ModeChoice::Windows)]
     pub(crate) mode: ModeChoice,
 
-    /// Leave out silence, found by voice activity detection [default]
+    /// Leave out silence, found by voice activity detection (the default)
     #[arg(long, overrides_with = "no_vad")]
     pub(crate) vad: bool,
 
