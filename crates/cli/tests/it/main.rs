@@ -1,5 +1,6 @@
 //! The command line as its users type it.
 
+mod bundled_model;
 mod demo;
 mod help;
 mod models;
