@@ -9,6 +9,7 @@
 #![expect(unsafe_code, reason = "vector instructions, and threads that write disjoint parts")]
 
 mod attention;
+mod f24;
 mod linear;
 mod math;
 mod matrix;

@@ -49,21 +49,29 @@ impl Drop for Buffer {
 }
 
 /// A slice of which each task of a call writes its own part.
-#[derive(Clone, Copy)]
-pub(crate) struct Shared<'a> {
-    start: *mut f32,
+pub(crate) struct Shared<'a, T = f32> {
+    start: *mut T,
     len: usize,
-    lifetime: PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the only access is `part`, whose callers promise disjoint parts.
-unsafe impl Send for Shared<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for Shared<'_> {}
+// Not derived: a pointer is copied whatever it points to.
+impl<T> Clone for Shared<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
-impl<'a> Shared<'a> {
+impl<T> Copy for Shared<'_, T> {}
+
+// SAFETY: the only access is `part`, whose callers promise disjoint parts.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
     /// Shares `slice` for as long as it is borrowed.
-    pub(crate) fn new(slice: &'a mut [f32]) -> Shared<'a> {
+    pub(crate) fn new(slice: &'a mut [T]) -> Shared<'a, T> {
         Shared { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
@@ -72,7 +80,7 @@ impl<'a> Shared<'a> {
     /// # Safety
     /// No other reference to any of them is alive.
     #[inline(always)]
-    pub(crate) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [f32] {
+    pub(crate) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [T] {
         assert!(at <= self.len && len <= self.len - at, "part lies within the slice");
         // SAFETY: in bounds; the caller promises that it is the only reference.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }

@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 
 use half::{bf16, f16};
 
+use crate::f24::F24;
+
 /// Outputs of a panel of packed weights, on every level.
 pub(crate) const PANEL: usize = 32;
 
@@ -37,6 +39,9 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// `from` is readable for all lanes.
     unsafe fn load_bf16(from: *const bf16) -> Self;
+    /// # Safety
+    /// `from` is readable for all lanes.
+    unsafe fn load_f24(from: *const F24) -> Self;
     /// # Safety
     /// `into` is writable for all lanes.
     unsafe fn store_f32(self, into: *mut f32);
@@ -135,6 +140,14 @@ impl Element for bf16 {
     unsafe fn load<V: Vector>(from: *const Self) -> V {
         // SAFETY: as the caller promises.
         unsafe { V::load_bf16(from) }
+    }
+}
+
+impl Element for F24 {
+    #[inline(always)]
+    unsafe fn load<V: Vector>(from: *const Self) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::load_f24(from) }
     }
 }
 

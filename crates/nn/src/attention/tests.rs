@@ -1,9 +1,12 @@
 //! Every level against float64 over random shapes.
 
+use half::f16;
+
 use super::cache::attend_cache_at;
 use super::encoder::{Inputs, attend_at};
 use super::memory::attend_memory_at;
 use super::*;
+use crate::f24::F24;
 use crate::pool::Pool;
 use crate::reference::{self, Random, assert_close};
 use crate::vector::Level;
@@ -57,7 +60,11 @@ fn memory_attention_and_its_scores_agree_with_float64() {
     let mut random = Random::new(8);
     let pool = Pool::new(3);
     for (positions, columns, heads) in SHAPES {
-        let [k, v] = [3.0, 1.0].map(|size| random.values(positions * columns, size));
+        // The expectation is made from what a memory keeps of its keys and values.
+        let keys = random.values(positions * columns, 3.0).into_iter();
+        let k: Vec<f32> = keys.map(|x| F24::from_f32(x).to_f32()).collect();
+        let values = random.values(positions * columns, 1.0).into_iter();
+        let v: Vec<f32> = values.map(|x| f16::from_f32(x).to_f32()).collect();
         let mut memory = Memory::new(positions, columns, heads);
         // A memory serves window after window.
         memory.fill(&pool, &v, &k);

@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 
 use super::Vector;
+use crate::f24::F24;
 
 /// Four lanes.
 #[derive(Clone, Copy)]
@@ -55,6 +56,13 @@ impl Vector for F32x4 {
         // SAFETY: the caller promises four readable elements.
         let halves = unsafe { from.cast::<[bf16; 4]>().read_unaligned() };
         F32x4(halves.map(|x| f32::from_bits(u32::from(x.to_bits()) << 16)))
+    }
+
+    #[inline(always)]
+    unsafe fn load_f24(from: *const F24) -> Self {
+        // SAFETY: the caller promises four readable elements.
+        let elements = unsafe { from.cast::<[F24; 4]>().read_unaligned() };
+        F32x4(elements.map(F24::to_f32))
     }
 
     #[inline(always)]

@@ -8,6 +8,7 @@ use std::arch::x86_64::*;
 use half::{bf16, f16};
 
 use super::{Kernel, Vector};
+use crate::f24::F24;
 
 /// Whether [`run_avx2`] may be called.
 pub(super) fn has_avx2() -> bool {
@@ -45,6 +46,7 @@ macro_rules! vector {
         $mul_add:ident, $max:ident, $min:ident;
         f16 |$half:ident| $from_f16:expr;
         bf16 |$brain:ident| $from_bf16:expr;
+        f24 |$wide:ident| $from_f24:expr;
         round |$round_in:ident| $round:expr;
         exp2 |$exp2_in:ident| $exp2:expr;
     ) => {
@@ -80,6 +82,12 @@ macro_rules! vector {
             unsafe fn load_bf16($brain: *const bf16) -> Self {
                 // SAFETY: the features were detected; all lanes are readable.
                 Self(unsafe { $from_bf16 })
+            }
+
+            #[inline(always)]
+            unsafe fn load_f24($wide: *const F24) -> Self {
+                // SAFETY: the features were detected; all lanes are readable, and no more is read.
+                Self(unsafe { $from_f24 })
             }
 
             #[inline(always)]
@@ -161,6 +169,16 @@ vector! {
     bf16 |from| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(
         _mm_loadu_si128(from.cast()),
     )));
+    f24 |from| {
+        // Four elements from the front of the first load, four from the back of the second.
+        let low = _mm_loadu_si128(from.cast());
+        let high = _mm_loadu_si128(from.cast::<u8>().add(8).cast());
+        let bytes = _mm256_setr_epi8(
+            -1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11,
+            -1, 4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15,
+        );
+        _mm256_castsi256_ps(_mm256_shuffle_epi8(_mm256_set_m128i(high, low), bytes))
+    };
     round |x| _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
     exp2 |x| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
         _mm256_cvtps_epi32(x),
@@ -176,6 +194,16 @@ vector! {
     bf16 |from| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(
         _mm256_loadu_si256(from.cast()),
     )));
+    f24 |from| {
+        // Twelve double words, three to each quarter of the register, four elements in each three.
+        let packed = _mm512_maskz_loadu_epi32(0x0FFF, from.cast());
+        let quarters = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+        let bytes = _mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
+        _mm512_castsi512_ps(_mm512_shuffle_epi8(
+            _mm512_permutexvar_epi32(quarters, packed),
+            _mm512_broadcast_i32x4(bytes),
+        ))
+    };
     round |x| _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
     exp2 |x| _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
         _mm512_cvtps_epi32(x),
