@@ -123,6 +123,7 @@ fn beginning(options: &Options) -> Checkpoint {
         language_probability: None,
         carried_tokens: Vec::new(),
         recent_texts: Vec::new(),
+        last_speech: 0.0,
     }
 }
 

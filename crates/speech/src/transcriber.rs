@@ -117,6 +117,8 @@ pub struct Checkpoint {
     pub carried_tokens: Vec<u32>,
     /// The last texts, which the guard against loops compares with.
     pub recent_texts: Vec<String>,
+    /// Where speech ended, in seconds: the first word after a pause is not stretched over it.
+    pub last_speech: f64,
 }
 
 /// One window is finished: what it gave, and where to go on from.

@@ -8,6 +8,7 @@ use hansard_nn::softmax;
 use super::decoder::{Row, Session};
 use super::model::Model;
 use super::tokens::TIMESTAMP_STEP;
+use crate::{Cancel, Error};
 
 /// A word with its times in seconds from the start of the window.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,13 +30,14 @@ pub(super) fn align(
     language: &str,
     ids: &[u32],
     frames: usize,
-) -> Vec<TimedWord> {
+    cancel: &Cancel,
+) -> Result<Vec<TimedWord>, Error> {
     let steps = (frames / 2).min(model.config.max_source_positions);
     let tokens = &model.tokens;
     session.forget();
     let forced = start.len() + ids.len() + 2;
     if ids.is_empty() || steps == 0 || forced > session.room(0) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let rows: Vec<Row> = start
         .iter()
@@ -46,6 +48,7 @@ pub(super) fn align(
         .collect();
     let heads = &model.generation.alignment_heads;
     let (logits, scores) = session.step_with_scores(&rows, heads);
+    cancel.check()?;
 
     let vocabulary = model.config.vocab_size;
     let probabilities: Vec<f64> = ids
@@ -58,7 +61,7 @@ pub(super) fn align(
         })
         .collect();
 
-    let matrix = focus(scores, rows.len(), steps, model.generation.median_filter_width);
+    let matrix = focus(scores, rows.len(), steps, model.generation.median_filter_width, cancel)?;
     // From the row that predicts the first text token to the one that predicts the end.
     let matrix = &matrix[start.len() * steps..(rows.len() - 1) * steps];
     let begins = warp(matrix, steps);
@@ -76,15 +79,22 @@ pub(super) fn align(
             probability: probabilities[range].iter().sum::<f64>() / count as f64,
         });
     }
-    words
+    Ok(words)
 }
 
 /// The mean over the heads of their attention, each normalised over the tokens and smoothed over time: `[rows][steps]`.
-fn focus(scores: Vec<Vec<f32>>, rows: usize, steps: usize, filter_width: usize) -> Vec<f32> {
+fn focus(
+    scores: Vec<Vec<f32>>,
+    rows: usize,
+    steps: usize,
+    filter_width: usize,
+    cancel: &Cancel,
+) -> Result<Vec<f32>, Error> {
     let count = scores.len() as f32;
     let mut mean = vec![0.0; rows * steps];
     let mut smooth = vec![0.0; steps];
     for head in scores {
+        cancel.check()?;
         let positions = head.len() / rows;
         let mut weights: Vec<f32> = Vec::with_capacity(rows * steps);
         for row in head.chunks_exact(positions) {
@@ -100,7 +110,7 @@ fn focus(scores: Vec<Vec<f32>>, rows: usize, steps: usize, filter_width: usize) 
             }
         }
     }
-    mean
+    Ok(mean)
 }
 
 /// Brings each column to mean 0 and deviation 1.

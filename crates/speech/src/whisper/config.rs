@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::tokens::TIMESTAMPS;
 use crate::Error;
 
 /// A JSON description larger than this is not one.
@@ -16,6 +17,8 @@ const JSON_BYTES_MAX: u64 = 64 << 20;
 const WIDTH_MAX: usize = 8192;
 const LAYERS_MAX: usize = 128;
 const VOCABULARY_MAX: usize = 1 << 20;
+/// A decoder that sees fewer tokens at once has no room for a prompt and an answer.
+const TARGET_POSITIONS_MIN: usize = 16;
 
 /// The shape of a checkpoint, from `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -109,7 +112,11 @@ pub fn read(folder: &Path) -> Result<(Config, Generation), Error> {
         preprocessor.check(&config).map_err(|reason| wrong(folder, &reason))?;
     }
     let alignment_heads = match file.alignment_heads {
-        Some(heads) if !heads.is_empty() => heads,
+        Some(mut heads) if !heads.is_empty() => {
+            heads.sort_unstable();
+            heads.dedup();
+            heads
+        }
         _ => upper_half(&config),
     };
     if alignment_heads.iter().any(|&(layer, head)| {
@@ -123,7 +130,10 @@ pub fn read(folder: &Path) -> Result<(Config, Generation), Error> {
             .begin_suppress_tokens
             .or(config.begin_suppress_tokens.clone())
             .unwrap_or_default(),
-        initial_timestamp_max: file.max_initial_timestamp_index.unwrap_or(50),
+        initial_timestamp_max: file
+            .max_initial_timestamp_index
+            .unwrap_or(50)
+            .min(TIMESTAMPS as usize - 1),
         alignment_heads,
         median_filter_width: config.median_filter_width,
     };
@@ -166,6 +176,12 @@ impl Config {
         if self.max_source_positions != 1500 {
             let found = self.max_source_positions;
             return Err(format!("max_source_positions is {found}, expected 1500"));
+        }
+        if self.max_target_positions < TARGET_POSITIONS_MIN {
+            let found = self.max_target_positions;
+            return Err(format!(
+                "max_target_positions is {found}, expected at least {TARGET_POSITIONS_MIN}"
+            ));
         }
         for heads in [self.encoder_attention_heads, self.decoder_attention_heads] {
             if heads == 0 || !self.d_model.is_multiple_of(heads) {

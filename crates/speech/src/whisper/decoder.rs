@@ -7,8 +7,8 @@ use hansard_nn::{Cache, Matrix, Memory, Pool, Rows, Then, attend_cache, attend_m
 use super::config::Config;
 use super::layers::{FeedForward, Norm, Projections};
 use super::weights::Weights;
-use crate::Error;
 use crate::transcriber::BEAM_SIZE_MAX;
+use crate::{Cancel, Error};
 
 /// Weights of the decoder.
 pub(super) struct Decoder {
@@ -93,6 +93,7 @@ pub struct Session<'m> {
     histories: Vec<Vec<u8>>,
     /// What `histories` was before a fork; kept for its storage.
     spare: Vec<Vec<u8>>,
+    cancel: Cancel,
     scratch: Scratch,
 }
 
@@ -123,8 +124,15 @@ impl<'m> Session<'m> {
             caches: layers.map(|_| Cache::new(context, hypotheses, columns, heads)).collect(),
             histories: histories(),
             spare: histories(),
+            cancel: Cancel::default(),
             scratch: Scratch::default(),
         }
+    }
+
+    /// Gives up soon after `cancel` is thrown. What comes back from then on is meaningless: a caller looks at the switch
+    /// before it believes a result.
+    pub fn stop_with(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
     }
 
     /// Forgets all hypotheses and takes the features of a window, `[1500][columns]`.
@@ -133,6 +141,9 @@ impl<'m> Session<'m> {
         let mut keys = vec![0.0; features.len()];
         let mut values = vec![0.0; features.len()];
         for (layer, memory) in self.decoder.layers.iter().zip(&mut self.memories) {
+            if self.cancel.is_cancelled() {
+                return;
+            }
             layer.cross_attention.key.run(self.pool, features, Then::Store, &mut keys);
             layer.cross_attention.value.run(self.pool, features, Then::Store, &mut values);
             memory.fill(self.pool, &keys, &values);
@@ -213,6 +224,9 @@ impl<'m> Session<'m> {
 
         let pool = self.pool;
         for (number, layer) in decoder.layers.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                return;
+            }
             let Scratch { state, normed, query, key, value, hidden, scores, .. } = scratch;
             layer.self_norm.run(pool, state, normed);
             layer.self_attention.query.run(pool, normed, Then::Store, query);

@@ -66,15 +66,17 @@ impl<'m> Hearing<'m> {
         let multilingual = model.tokens().is_multilingual();
         let given = options.language.clone().or((!multilingual).then(|| "en".to_owned()));
         let resumed = resume.and_then(|checkpoint| checkpoint.language.clone());
+        let mut session = model.session(options.beam_size);
+        session.stop_with(cancel);
         Ok(Self {
             model,
             options,
             cancel,
             language: given.or(resumed),
             language_probability: resume.and_then(|checkpoint| checkpoint.language_probability),
-            session: model.session(options.beam_size),
+            session,
             guard: resume.map_or_else(Guard::default, |c| Guard::resume(&c.recent_texts)),
-            last_speech: 0.0,
+            last_speech: resume.map_or(0.0, |checkpoint| checkpoint.last_speech),
         })
     }
 
@@ -178,12 +180,13 @@ impl<'m> Hearing<'m> {
                 }
             })
             .collect();
-        if self.options.word_timestamps {
+        let holds_no_speech = self.holds_no_speech(heard);
+        if self.options.word_timestamps && !holds_no_speech {
             self.add_words(&mut segments, place)?;
         }
         let last_word = segments.iter().rev().find_map(|segment| segment.words.last());
         let end = last_word.map(|word| word.end).or(segments.last().map(|segment| segment.end));
-        if let Some(end) = end {
+        if let Some(end) = end.filter(|_| !holds_no_speech) {
             self.last_speech = end;
         }
 
@@ -194,7 +197,11 @@ impl<'m> Hearing<'m> {
             no_speech: self.options.no_speech_threshold,
         };
         for mut segment in segments {
-            if segment.start >= segment.end || segment.text.trim().is_empty() {
+            if segment.text.trim().is_empty() {
+                continue;
+            }
+            if segment.start >= segment.end {
+                judged.dropped.push(segment);
                 continue;
             }
             let voiced = place.voice.map(|spans| voiced_share(spans, segment.start, segment.end));
@@ -218,7 +225,9 @@ impl<'m> Hearing<'m> {
             .collect();
         let start = self.start_sequence()?;
         let language = self.language.clone().unwrap_or_default();
-        let aligned = align(self.model, &mut self.session, &start, &language, &ids, place.frames);
+        let (model, frames) = (self.model, place.frames);
+        let aligned =
+            align(model, &mut self.session, &start, &language, &ids, frames, self.cancel)?;
         self.last_speech = add_words(tokens, segments, aligned, place.offset, self.last_speech);
         Ok(())
     }
@@ -230,6 +239,7 @@ impl<'m> Hearing<'m> {
             language_probability: self.language_probability,
             carried_tokens,
             recent_texts: self.guard.recent_texts(),
+            last_speech: self.last_speech,
         }
     }
 

@@ -4,7 +4,7 @@
 //! early, and a timestamp is due as soon as timestamps together are more probable than any word.
 
 use super::config::Generation;
-use super::tokens::Tokens;
+use super::tokens::{TIMESTAMPS, Tokens};
 
 /// Masks logits before a token is chosen.
 pub(super) struct Rules<'m> {
@@ -29,6 +29,8 @@ impl<'m> Rules<'m> {
         forbid(logits, &self.generation.suppress);
         forbid(logits, &self.control);
         logits[self.tokens.no_timestamps as usize] = NEVER;
+        // Some vocabularies are padded after the last timestamp.
+        logits[timestamps + TIMESTAMPS as usize..].fill(NEVER);
 
         let is_timestamp =
             |at: usize| sampled.len().checked_sub(at).map(|n| self.tokens.is_timestamp(sampled[n]));

@@ -29,7 +29,7 @@ pub(super) fn transcribe(
     let mut frames = Frames::new(front_end, open()?, hearing.options.vad);
 
     let mut carried = match resume {
-        Some(checkpoint) => checkpoint.carried_tokens.clone(),
+        Some(checkpoint) => known_tokens(hearing, checkpoint),
         None => hearing.initial_prompt()?,
     };
     let mut seek = resume.map_or(0, |checkpoint| (checkpoint.next_sample / HOP as u64) as usize);
@@ -38,6 +38,10 @@ pub(super) fn transcribe(
         hearing.cancel.check()?;
         let mut mel = frames.window(seek, hearing.cancel)?;
         let size = mel.values.len() / front_end.bins();
+        if size == 0 {
+            // The recording has become shorter since its survey.
+            break;
+        }
         let voice = frames.voice((seek * HOP) as u64);
         if let Some(next) = voice.as_deref().and_then(|spans| silence_until(spans, seek, size)) {
             seek = next;
@@ -68,7 +72,9 @@ pub(super) fn transcribe(
         // Whatever was decoded, the next window begins later.
         seek = next.max(seek + 1);
 
-        if hearing.options.condition_on_previous_text
+        if holds_no_speech {
+            // What primes the next window stays as it was.
+        } else if hearing.options.condition_on_previous_text
             && heard.temperature <= PRIMING_TEMPERATURE_MAX
         {
             carried.extend(judged.kept.iter().flat_map(|segment| &segment.tokens));
@@ -88,6 +94,13 @@ pub(super) fn transcribe(
         collected.dropped.extend(judged.dropped);
     }
     Ok(collected)
+}
+
+/// The tokens that a checkpoint carries, as far as this model has them.
+fn known_tokens(hearing: &Hearing<'_>, checkpoint: &Checkpoint) -> Vec<u32> {
+    let vocabulary = hearing.model.config().vocab_size;
+    let carried = checkpoint.carried_tokens.iter().copied();
+    carried.filter(|&id| (id as usize) < vocabulary).collect()
 }
 
 /// Where to go on if nobody speaks in the first second of the window: to the next voice, or to the window's end.

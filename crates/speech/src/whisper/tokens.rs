@@ -55,10 +55,16 @@ impl Tokens {
         let start = required("<|startoftranscript|>")?;
         let previous = required("<|startofprev|>")?;
         let no_timestamps = required("<|notimestamps|>")?;
-        let timestamps = no_timestamps + 1;
-        if (timestamps + TIMESTAMPS) as usize > vocabulary {
-            return Err(wrong(&path, "the model's vocabulary has no room for the timestamps"));
+        let fits = no_timestamps
+            .checked_add(1 + TIMESTAMPS)
+            .is_some_and(|needed| needed as usize <= vocabulary);
+        // In every published vocabulary the timestamps come last.
+        let optional = ["<|nospeech|>", "<|nocaptions|>", "<|transcribe|>", "<|translate|>"];
+        let named = optional.iter().filter_map(|name| tokenizer.token_to_id(name));
+        if !fits || [end, start, previous].into_iter().chain(named).any(|id| id >= no_timestamps) {
+            return Err(wrong(&path, "its special tokens do not fit the model's vocabulary"));
         }
+        let timestamps = no_timestamps + 1;
         // `generation_config.json` lists the languages too, but tools have written it in another order than the
         // vocabulary; the vocabulary is what the model was trained with.
         let languages = (start + 1..no_timestamps)
@@ -154,7 +160,7 @@ impl Tokens {
 
     /// Seconds that timestamp `id` stands for.
     pub fn seconds(&self, id: u32) -> f64 {
-        f64::from(id - self.timestamps) * TIMESTAMP_STEP
+        f64::from(id.saturating_sub(self.timestamps)) * TIMESTAMP_STEP
     }
 
     /// Splits text `ids` into words: each with its text and how many of the ids it takes.

@@ -148,7 +148,7 @@ impl Shard {
         let data_start = 8 + header_bytes;
         let data_bytes =
             metadata.tensors().values().map(|info| info.data_offsets.1).max().unwrap_or(0);
-        if data_start + data_bytes as u64 != length {
+        if data_start.checked_add(data_bytes as u64) != Some(length) {
             return Err(wrong(&path, "the file is cut off or has bytes that no tensor owns"));
         }
         Ok(Self { path, file, metadata, data_start })

@@ -7,6 +7,7 @@ use hansard_media::{Recording, SAMPLE_RATE, Window, WindowOptions, Windows};
 use super::hearing::{Hearing, Place, seconds};
 use super::mel::HOP;
 use super::segments::split;
+use super::tokens::TIMESTAMP_STEP;
 use crate::transcriber::Collected;
 use crate::{Error, Observer, WindowDone};
 
@@ -55,11 +56,13 @@ fn hear(
     let heard = hearing.decode(prompt, window.start)?;
     let frames = window.samples.len().div_ceil(HOP);
     let split = split(hearing.model.tokens(), &heard.found.tokens, seconds(frames));
-    // Nothing is decoded twice here, so text whose end was not decoded ends with the window.
+    // Nothing is decoded twice here, so text whose end was not decoded ends with the window, and so does text that the
+    // model puts into the silence after it.
     let mut pieces = split.closed;
     pieces.extend(split.open);
     for piece in &mut pieces {
         piece.end = piece.end.min(seconds(frames));
+        piece.start = piece.start.min((piece.end - TIMESTAMP_STEP).max(0.0));
     }
     let offset = window.start as f64 / SAMPLE_RATE as f64;
     let voice = hearing.options.vad.then_some(window.speech.as_slice());
