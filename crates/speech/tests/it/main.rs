@@ -10,3 +10,4 @@ mod numbers;
 mod shapes;
 mod suite;
 mod support;
+mod wrong_models;
