@@ -40,7 +40,16 @@ pub(crate) fn file(path: &Path, text: &str, overwrite: Overwrite) -> anyhow::Res
         file.as_file().sync_all()?;
         match overwrite {
             Overwrite::Yes => file.persist(path)?,
-            Overwrite::No => file.persist_noclobber(path)?,
+            Overwrite::No => match file.persist_noclobber(path) {
+                // Some file systems can do it in no way that is safe from a race; then a look has to do.
+                Err(error)
+                    if error.error.kind() != io::ErrorKind::AlreadyExists
+                        && path.symlink_metadata().is_err() =>
+                {
+                    error.file.persist(path)?
+                }
+                persisted => persisted?,
+            },
         };
         Ok(())
     };
