@@ -1,5 +1,6 @@
 //! `hansard transcribe`: carries out the plan, one recording after the other.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,7 +12,7 @@ use crate::args::TranscribeArgs;
 use crate::clock::clock;
 use crate::engine;
 use crate::exit::{Exit, Failure};
-use crate::formats::{self, Extent};
+use crate::formats::{self, Extent, Format};
 use crate::inputs::{self, Input};
 use crate::interrupt;
 use crate::output;
@@ -29,6 +30,10 @@ pub(crate) fn run(args: &TranscribeArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.output_dir {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    if plan.jobs.iter().any(|job| matches!(job.target, Target::Files(_))) {
+        let folder = args.output_dir.as_deref().filter(|folder| !folder.as_os_str().is_empty());
+        check_writable(folder.unwrap_or(Path::new(".")))?;
     }
     let cancel = interrupt::on_interrupt()?;
     let mut run = Run { args, plan: &plan, cancel, engine: None };
@@ -53,6 +58,13 @@ pub(crate) fn run(args: &TranscribeArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(if failed { Exit::Failed } else { Exit::Success })
+}
+
+/// Finds out before the work, not after it, that the files cannot be written.
+fn check_writable(folder: &Path) -> anyhow::Result<()> {
+    tempfile::tempfile_in(folder)
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    Ok(())
 }
 
 enum Outcome {
@@ -94,8 +106,12 @@ impl Run<'_> {
                     .map_or_else(Outcome::Failed, |()| Outcome::Done))
             }
             Err(Error::Cancelled) => {
-                self.write_partial(job, kept, &*engine)?;
+                self.keep(job, kept, &*engine, "interrupted");
                 Ok(Outcome::Interrupted)
+            }
+            Err(error @ Error::Media(_)) if kept.checkpoint.is_some() => {
+                self.keep(job, kept, &*engine, "failed");
+                refuse(job, error).map(Outcome::Failed)
             }
             Err(error) => {
                 kept.progress.abandon();
@@ -121,25 +137,39 @@ impl Run<'_> {
                 output::data(&formats::render(transcript, extent, *format, style)?)
             }
             Target::Files(files) => {
+                // One that fails must not lose the others, which took as much work.
+                let mut first_failure = Ok(());
                 for (format, path) in files {
-                    let text = formats::render(transcript, extent, *format, style)?;
-                    output::file(path, &text, self.plan.overwrite)?;
-                    if !self.args.quiet {
-                        output::note(&format!("wrote {}", path.display()));
-                    }
+                    let written = self.write_file(transcript, extent, *format, path);
+                    first_failure = first_failure.and(written);
                 }
-                Ok(())
+                first_failure
             }
         }
     }
 
-    /// Writes what was finished before the interruption.
-    fn write_partial(&self, job: &Job, kept: Kept, engine: &dyn Transcriber) -> anyhow::Result<()> {
+    fn write_file(
+        &self,
+        transcript: &Transcript,
+        extent: Extent,
+        format: Format,
+        path: &Path,
+    ) -> anyhow::Result<()> {
+        let text = formats::render(transcript, extent, format, &self.plan.style)?;
+        output::file(path, &text, self.plan.overwrite)?;
+        if !self.args.quiet {
+            output::note(&format!("wrote {}", path.display()));
+        }
+        Ok(())
+    }
+
+    /// Writes what was finished before the transcription was `stopped` (how, in a word), and tells what came of it.
+    fn keep(&self, job: &Job, kept: Kept, engine: &dyn Transcriber, stopped: &str) {
         kept.progress.abandon();
         let name = job.input.name();
         let Some(checkpoint) = kept.checkpoint else {
-            output::note(&format!("hansard: {name}: interrupted before anything was finished"));
-            return Ok(());
+            output::note(&format!("hansard: {name}: {stopped} before anything was finished"));
+            return;
         };
         let duration = checkpoint.next_sample as f64 / SAMPLE_RATE as f64;
         let transcript = Transcript {
@@ -151,12 +181,15 @@ impl Run<'_> {
             segments: kept.segments,
             dropped: kept.dropped,
         };
-        self.write(job, &transcript, Extent::Partial)?;
         let reached = clock(duration);
-        output::note(&format!(
-            "hansard: {name}: interrupted at {reached}; kept what was said before"
-        ));
-        Ok(())
+        output::note(&match self.write(job, &transcript, Extent::Partial) {
+            Ok(()) => {
+                format!("hansard: {name}: {stopped} at {reached}; kept what was said before")
+            }
+            Err(error) => format!(
+                "hansard: {name}: {stopped} at {reached}; what was said before is not kept: {error:#}"
+            ),
+        });
     }
 }
 

@@ -43,6 +43,27 @@ fn a_bad_file_does_not_keep_the_others_from_being_done() {
 }
 
 #[test]
+fn a_format_that_cannot_be_written_does_not_lose_the_others() {
+    let desk = Desk::new().with(EN, "talk.flac");
+    // A folder cannot be replaced by a file.
+    std::fs::create_dir(desk.path("talk.txt")).unwrap();
+    let message = desk.run(&["transcribe", "talk.flac", "-f", "all", "--force"]).refusal(1);
+    assert!(message.contains("hansard: cannot write talk.txt"), "{message}");
+    assert_eq!(
+        desk.files(),
+        ["talk.flac", "talk.json", "talk.srt", "talk.tsv", "talk.txt", "talk.vtt"]
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_takes_no_files_is_noticed_before_any_work() {
+    let desk = Desk::new().with(EN, "talk.flac");
+    let message = desk.run(&["transcribe", "talk.flac", "-o", "/proc"]).refusal(1);
+    assert!(message.starts_with("hansard: cannot write into /proc: "), "{message}");
+}
+
+#[test]
 fn a_folder_without_media_says_so() {
     let desk = Desk::new().with_file("notes.txt", b"Only text.");
     let message = desk.run(&["transcribe", ".", "-o", "out"]).refusal(1);
