@@ -129,11 +129,20 @@ fn verify(hub: &Hub, model: &str) -> Result<Exit, Failure> {
     hub.verify(model, &mut each).map_err(failure)?;
     output::data(&lines)?;
     if exit == Exit::Failed {
-        output::note(&format!(
-            "to fetch it anew: hansard models remove {model}, then hansard models pull {model}"
-        ));
+        output::note(&if is_imported(hub, model)? {
+            format!("hansard models remove {model}, then import it again from a sound folder")
+        } else {
+            format!(
+                "to fetch it anew: hansard models remove {model}, then hansard models pull {model}"
+            )
+        });
     }
     Ok(exit)
+}
+
+fn is_imported(hub: &Hub, name: &str) -> Result<bool, Failure> {
+    let installed = hub.list().map_err(failure)?;
+    Ok(installed.iter().any(|model| model.name == name && model.origin == Origin::Imported))
 }
 
 /// A model that is not here has an exit code of its own, as does a name that cannot be one.

@@ -19,7 +19,9 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-pub use config::HubConfig;
+use hansard_net::Url;
+
+pub use config::{Access, HubConfig};
 pub use error::Error;
 pub use installed::{Installed, Origin};
 pub use names::{ModelId, SHORT_NAMES};
@@ -122,7 +124,7 @@ impl Hub {
     }
 
     fn not_installed(&self, model: &str) -> Error {
-        let endpoint = self.config.endpoint.as_str().trim_end_matches('/').to_owned();
+        let endpoint = shown(&self.config.endpoint);
         Error::NotInstalled { model: model.to_owned(), endpoint }
     }
 
@@ -147,6 +149,15 @@ impl Found {
             Self::Elsewhere(folder) | Self::Own(folder) | Self::InCache(folder) => folder,
         }
     }
+}
+
+/// An address as people may see it: without a name and a password to log in with.
+fn shown(address: &Url) -> String {
+    let mut address = address.clone();
+    // Only addresses without a host refuse, and those have neither.
+    let _ = address.set_username("");
+    let _ = address.set_password(None);
+    address.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The folder of a file of weights; anything else as it is.

@@ -62,6 +62,18 @@ fn transcribing_never_downloads_but_says_how_to() {
 }
 
 #[test]
+fn what_needs_no_network_minds_no_bad_token_and_shows_no_password() {
+    let (desk, server) = (Desk::new(), HubServer::start());
+    let mut path = command(&desk, &server, &["models", "path", "tiny"]);
+    path.env("HF_TOKEN", "two words").env("HF_ENDPOINT", "https://ana:secret@hub.example/hf");
+
+    let message = Ended::from(path.output().unwrap()).refusal(3);
+
+    assert!(message.contains("to fetch it from https://hub.example/hf:"), "{message}");
+    assert!(!message.contains("ana") && !message.contains("secret"), "{message}");
+}
+
+#[test]
 fn a_damaged_model_is_noticed() {
     let (desk, server) = (Desk::new(), HubServer::start());
     let folder = fixture_model();
@@ -72,6 +84,7 @@ fn a_damaged_model_is_noticed() {
 
     assert_eq!(verified.code, Some(1));
     assert!(verified.stdout.contains("tokenizer.json: damaged"), "{verified:?}");
+    assert!(verified.stderr.contains("import it again from a sound folder"), "{verified:?}");
 }
 
 #[test]

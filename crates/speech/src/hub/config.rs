@@ -16,8 +16,8 @@ const ENDPOINT: &str = "https://huggingface.co";
 pub struct HubConfig {
     /// Who lists and serves models.
     pub endpoint: Url,
-    /// For private and gated models. Sent to the endpoint only.
-    pub token: Option<Token>,
+    /// To private and gated models.
+    pub access: Access,
     /// The cache that is shared with Python.
     pub cache: PathBuf,
     /// Imported models, each a folder with the model's name.
@@ -26,6 +26,36 @@ pub struct HubConfig {
     pub offline: bool,
     /// How patient the network access is, and through which proxy.
     pub network: Settings,
+}
+
+/// What this machine can show the hub for access to private and gated models.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Nothing: public models only.
+    Public,
+    /// A token, which only the endpoint gets to see.
+    Token(Token),
+    /// A token that HTTP cannot carry. What needs no network works all the same.
+    UnusableToken,
+}
+
+impl Access {
+    /// With `token` as somebody typed or pasted it; white space around it does not count.
+    fn with(token: &str) -> Self {
+        match token.trim() {
+            "" => Self::Public,
+            token => Token::new(token).map_or(Self::UnusableToken, Self::Token),
+        }
+    }
+
+    /// The token to send, if there is one.
+    pub(super) fn token(&self) -> Result<Option<&Token>, Error> {
+        match self {
+            Self::Public => Ok(None),
+            Self::Token(token) => Ok(Some(token)),
+            Self::UnusableToken => Err(Error::Net(hansard_net::Error::Token)),
+        }
+    }
 }
 
 impl HubConfig {
@@ -70,26 +100,24 @@ impl HubConfig {
             None => below_home(path("XDG_DATA_HOME"), ".local/share")?.join("hansard/models"),
         };
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-        let token = match text("HF_TOKEN") {
-            Some(token) => Some(token),
-            None => read_token(
+        let access = match text("HF_TOKEN").filter(|token| !token.trim().is_empty()) {
+            Some(token) => Access::with(&token),
+            None => access_by_file(
                 &path("HF_TOKEN_PATH")
                     .map_or_else(|| hf_home().map(|home| home.join("token")), Ok)?,
             ),
         };
-        let token = token.map(|token| Token::new(token.trim())).transpose().map_err(Error::Net)?;
         let offline = text("HF_HUB_OFFLINE").is_some_and(|value| {
             ["1", "on", "yes", "true"].contains(&value.to_lowercase().as_str())
         });
         let endpoint = endpoint(&text("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()))?;
-        Ok(Self { endpoint, token, cache, own_models, offline, network: Settings::default() })
+        Ok(Self { endpoint, access, cache, own_models, offline, network: Settings::default() })
     }
 }
 
 /// A file that is absent or unreadable gives no token, as when nobody has logged in.
-fn read_token(path: &Path) -> Option<String> {
-    let token = std::fs::read_to_string(path).ok()?;
-    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+fn access_by_file(path: &Path) -> Access {
+    std::fs::read_to_string(path).map_or(Access::Public, |token| Access::with(&token))
 }
 
 fn endpoint(address: &str) -> Result<Url, Error> {
@@ -118,7 +146,7 @@ mod tests {
         assert_eq!(config.cache, Path::new("ana/.cache/huggingface/hub"));
         assert_eq!(config.own_models, Path::new("ana/.local/share/hansard/models"));
         assert!(!config.offline);
-        assert!(config.token.is_none());
+        assert!(matches!(config.access, Access::Public));
     }
 
     #[test]
@@ -137,9 +165,19 @@ mod tests {
         std::fs::write(folder.path().join("token"), "hf_from_file\n").unwrap();
         let home = ("HF_HOME", folder.path().to_str().unwrap());
 
-        assert!(config(&[home]).unwrap().token.is_some());
-        assert!(config(&[("HF_TOKEN", "hf_x")]).unwrap().token.is_some());
-        assert!(config(&[("HF_TOKEN", "two words")]).is_err());
+        let access = |variables: &[_]| config(variables).unwrap().access;
+        assert!(matches!(access(&[home]), Access::Token(_)));
+        assert!(matches!(access(&[home, ("HF_TOKEN", " \n")]), Access::Token(_)));
+        assert!(matches!(access(&[("HF_TOKEN", " hf_x\n")]), Access::Token(_)));
+        assert!(matches!(access(&[("HF_TOKEN", " \n")]), Access::Public));
+    }
+
+    #[test]
+    fn an_unusable_token_matters_only_when_it_is_to_be_sent() {
+        for token in ["two words", "two\nlines"] {
+            let access = config(&[("HF_TOKEN", token)]).unwrap().access;
+            assert!(matches!(access.token(), Err(Error::Net(hansard_net::Error::Token))));
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Hub {
             }
         }
         let client = Client::new(&self.config.network).map_err(Error::Net)?;
-        let remote = Remote::new(&client, &self.config, &id);
+        let remote = Remote::new(&client, &self.config, &id)?;
         match (remote.list(), here) {
             (Ok(listing), _) => self.pull_listed(&client, &remote, &id, &listing, progress),
             (Err(Error::Net(error)), Some(folder)) if error.is_unreachable() => {

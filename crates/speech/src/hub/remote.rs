@@ -53,8 +53,12 @@ struct Sibling {
 }
 
 impl<'a> Remote<'a> {
-    pub(super) fn new(client: &'a Client, config: &'a HubConfig, id: &'a ModelId) -> Self {
-        Self { client, endpoint: &config.endpoint, token: config.token.as_ref(), id }
+    pub(super) fn new(
+        client: &'a Client,
+        config: &'a HubConfig,
+        id: &'a ModelId,
+    ) -> Result<Self, Error> {
+        Ok(Self { client, endpoint: &config.endpoint, token: config.access.token()?, id })
     }
 
     /// The commit that the revision is at, and its files.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hansard_net::{Proxies, Retries, Settings, Token, Url};
-use hansard_speech::hub::{Error, Hub, HubConfig, Pulled};
+use hansard_speech::hub::{Access, Error, Hub, HubConfig, Pulled};
 use hansard_testkit::hub_server::HubServer;
 use tempfile::TempDir;
 
@@ -30,7 +30,7 @@ impl Desk {
         };
         let config = HubConfig {
             endpoint: Url::parse(&server.endpoint()).expect("the server has an address"),
-            token: None,
+            access: Access::Public,
             cache: home.path().join("cache"),
             own_models: home.path().join("own"),
             offline: false,
@@ -40,7 +40,7 @@ impl Desk {
     }
 
     pub(crate) fn with_token(mut self, token: &str) -> Self {
-        self.config.token = Some(Token::new(token).expect("the token is plain"));
+        self.config.access = Access::Token(Token::new(token).expect("the token is plain"));
         self
     }
 
