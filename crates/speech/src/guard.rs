@@ -2,7 +2,8 @@
 //!
 //! On silence, noise and music a speech model writes what often stood there in its training: thanks, farewells, the
 //! names of subtitlers, or one phrase for ever. No single sign of that is safe, so every sign is noted as a [`Suspicion`]
-//! and a segment is dropped only by [`is_invented`], which wants two of them.
+//! and a segment is dropped by [`is_invented`], which wants two of them. (Whisper drops two kinds more: what has no length,
+//! and a whole window that the model takes for silence by openai-whisper's rule.)
 
 use std::collections::VecDeque;
 

@@ -200,13 +200,10 @@ impl<'m> Hearing<'m> {
             if segment.text.trim().is_empty() {
                 continue;
             }
-            if segment.start >= segment.end {
-                judged.dropped.push(segment);
-                continue;
-            }
             let voiced = place.voice.map(|spans| voiced_share(spans, segment.start, segment.end));
             self.guard.inspect(&mut segment, voiced, limits);
-            if is_invented(&segment.suspicions) {
+            let is_instant = segment.start >= segment.end;
+            if holds_no_speech || is_instant || is_invented(&segment.suspicions) {
                 judged.dropped.push(segment);
             } else {
                 judged.kept.push(segment);
@@ -283,7 +280,7 @@ fn voiced_share(spans: &[Span], start: f64, end: f64) -> f64 {
         .iter()
         .map(|span| (seconds(span.end).min(end) - seconds(span.start).max(start)).max(0.0))
         .sum();
-    voiced / (end - start)
+    if end > start { voiced / (end - start) } else { 0.0 }
 }
 
 /// Seconds of `frames` mel frames.

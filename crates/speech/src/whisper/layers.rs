@@ -1,7 +1,5 @@
 //! The parts that encoder and decoder share.
 
-use std::sync::Arc;
-
 use hansard_nn::{Matrix, Pool, Rows, Then, layer_norm, linear};
 
 use super::weights::Weights;
@@ -127,6 +125,3 @@ impl FeedForward {
         self.down.run(pool, hidden, Then::Add, state);
     }
 }
-
-/// The threads that a model computes on.
-pub(super) type Threads = Arc<Pool>;

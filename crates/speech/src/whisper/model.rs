@@ -9,7 +9,6 @@ use hansard_nn::{Pool, softmax};
 use super::config::{self, Config, Generation};
 use super::decoder::{Decoder, Row, Session};
 use super::encoder::Encoder;
-use super::layers::Threads;
 use super::mel::{FrontEnd, LogPower, WINDOW_FRAMES};
 use super::tokens::Tokens;
 use super::weights::Weights;
@@ -23,7 +22,7 @@ pub struct Model {
     pub(super) front_end: FrontEnd,
     encoder: Encoder,
     decoder: Decoder,
-    threads: Threads,
+    threads: Arc<Pool>,
 }
 
 /// What the encoder makes of one window: `[1500][columns]`.

@@ -27,8 +27,6 @@ pub struct Found {
     pub log_probability: f32,
     /// Probability of the no-speech token, 0 where the model has none.
     pub no_speech_probability: f32,
-    /// The text reached its end before it reached the limit of a window's tokens.
-    pub complete: bool,
 }
 
 impl Found {
@@ -38,6 +36,7 @@ impl Found {
     }
 }
 
+#[derive(Default)]
 struct Hypothesis {
     tokens: Vec<u32>,
     log_probability: f32,
@@ -77,14 +76,14 @@ pub(super) fn search(
     let first = logits[logits.len() - vocabulary..].to_vec();
 
     let search = Search { model, rules, tokens_max, cancel };
-    let (tokens, log_probability, complete) = if strategy.temperature > 0.0 {
+    let Hypothesis { tokens, log_probability } = if strategy.temperature > 0.0 {
         search.sample(session, first, strategy)?
     } else if strategy.hypotheses > 1 {
         search.beam(session, first, strategy.hypotheses)?
     } else {
         search.greedy(session, first)?
     };
-    Ok(Found { tokens, log_probability, no_speech_probability, complete })
+    Ok(Found { tokens, log_probability, no_speech_probability })
 }
 
 struct Search<'m> {
@@ -94,14 +93,12 @@ struct Search<'m> {
     cancel: &'m Cancel,
 }
 
-type Outcome = (Vec<u32>, f32, bool);
-
 impl Search<'_> {
     fn end(&self) -> u32 {
         self.model.tokens.end
     }
 
-    fn greedy(&self, session: &mut Session<'_>, mut first: Vec<f32>) -> Result<Outcome, Error> {
+    fn greedy(&self, session: &mut Session<'_>, mut first: Vec<f32>) -> Result<Hypothesis, Error> {
         let mut tokens = Vec::with_capacity(self.tokens_max);
         let mut sum = 0.0;
         let mut logits = first.as_mut_slice();
@@ -111,12 +108,12 @@ impl Search<'_> {
             let (token, log_probability) = most_probable(logits);
             sum += log_probability;
             if token == self.end() {
-                return Ok((tokens, sum, true));
+                break;
             }
             tokens.push(token);
             logits = session.step(&[Row { token, hypothesis: 0 }], 0..1);
         }
-        Ok((tokens, sum, false))
+        Ok(Hypothesis { tokens, log_probability: sum })
     }
 
     fn beam(
@@ -124,7 +121,7 @@ impl Search<'_> {
         session: &mut Session<'_>,
         mut first: Vec<f32>,
         width: usize,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Hypothesis, Error> {
         let vocabulary = first.len();
         // Everything that a step needs is set aside here, so that no step allocates.
         let mut beams = self.hypotheses(width);
@@ -185,10 +182,8 @@ impl Search<'_> {
         }
 
         // What has not come to its end takes part only where too little has.
-        let complete = !finished.is_empty();
         beams.truncate(count.min(width - finished.len().min(width)));
-        let winner = finished.into_iter().chain(beams).reduce(better);
-        Ok(winner.map_or((Vec::new(), 0.0, false), |w| (w.tokens, w.log_probability, complete)))
+        Ok(finished.into_iter().chain(beams).reduce(better).unwrap_or_default())
     }
 
     fn hypotheses(&self, count: usize) -> Vec<Hypothesis> {
@@ -203,7 +198,7 @@ impl Search<'_> {
         session: &mut Session<'_>,
         first: Vec<f32>,
         strategy: Strategy,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Hypothesis, Error> {
         let vocabulary = first.len();
         let count = strategy.hypotheses;
         let mut random = SplitMix64(strategy.seed ^ u64::from(strategy.temperature.to_bits()));
@@ -235,11 +230,7 @@ impl Search<'_> {
             }
             logits = session.step(&rows, 0..rows.len());
         }
-        let winner = drawn
-            .into_iter()
-            .zip(ended)
-            .reduce(|best, other| if rank(&other.0) > rank(&best.0) { other } else { best });
-        Ok(winner.map_or((Vec::new(), 0.0, false), |(w, done)| (w.tokens, w.log_probability, done)))
+        Ok(drawn.into_iter().reduce(better).unwrap_or_default())
     }
 }
 

@@ -55,10 +55,7 @@ pub(super) fn transcribe(
         let place = Place { offset: seconds(seek), frames: size, voice: voice.as_deref() };
         let split = split(hearing.model.tokens(), &heard.found.tokens, seconds(size));
         let holds_no_speech = hearing.holds_no_speech(&heard);
-        let mut judged = hearing.judge(&heard, &split.closed, &place)?;
-        if holds_no_speech {
-            judged.dropped.append(&mut judged.kept);
-        }
+        let judged = hearing.judge(&heard, &split.closed, &place)?;
 
         let next = match (split.last_closed, judged.end) {
             _ if holds_no_speech => seek + size,
