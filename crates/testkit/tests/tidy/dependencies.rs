@@ -31,11 +31,12 @@ const HEAVY_BUILDS: [(&str, Option<&str>); 14] = [
     ("cxx", None),
     ("cxx-build", None),
     ("esaxx-rs", Some("cpp")),
+    // Its other ways to SQLite look for an installed one; `bundled` compiles it with the C compiler.
+    ("libsqlite3-sys", Some("buildtime_bindgen")),
     ("link-cplusplus", None),
     ("nasm-rs", None),
     ("onig_sys", None),
     ("openssl-sys", None),
-    ("pkg-config", None),
     ("prost-build", None),
     ("protobuf-codegen", None),
 ];

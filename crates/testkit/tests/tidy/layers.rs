@@ -4,15 +4,42 @@ use crate::house::graph::ours;
 use crate::house::{Kind, Package, packages};
 
 /// A crate of ours and those of ours that it may use.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("hansard-domain", &[]),
     ("hansard-nn", &[]),
+    ("hansard-config", &["hansard-domain"]),
     ("hansard-net", &["hansard-domain"]),
     ("hansard-media", &["hansard-domain"]),
     ("hansard-speech", &["hansard-domain", "hansard-media", "hansard-net", "hansard-nn"]),
+    ("hansard-store", &["hansard-domain", "hansard-net"]),
+    (
+        "hansard-workflow",
+        &["hansard-domain", "hansard-media", "hansard-net", "hansard-speech", "hansard-store"],
+    ),
+    (
+        "hansard-server",
+        &[
+            "hansard-config",
+            "hansard-domain",
+            "hansard-net",
+            "hansard-speech",
+            "hansard-store",
+            "hansard-workflow",
+        ],
+    ),
     (
         "hansard",
-        &["hansard-domain", "hansard-media", "hansard-net", "hansard-nn", "hansard-speech"],
+        &[
+            "hansard-config",
+            "hansard-domain",
+            "hansard-media",
+            "hansard-net",
+            "hansard-nn",
+            "hansard-server",
+            "hansard-speech",
+            "hansard-store",
+            "hansard-workflow",
+        ],
     ),
     ("hansard-testkit", &[]),
 ];

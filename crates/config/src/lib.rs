@@ -1,0 +1,1 @@
+//! Every setting of Hansard, from file, environment and flags, checked once.

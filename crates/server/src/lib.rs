@@ -1,0 +1,1 @@
+//! The HTTP edge: native API, adapters, probes.

@@ -1,0 +1,1 @@
+//! Everything that lasts: the database, the event log and the media objects.

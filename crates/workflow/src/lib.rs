@@ -1,0 +1,1 @@
+//! Durable work: the workflows, their activities and the embedded runtime.
