@@ -1,0 +1,4 @@
+//! What tests rely upon works: servers start, go wrong as asked, and leave nothing behind.
+
+mod postgres;
+mod tools;
