@@ -1,14 +1,23 @@
-//! The client, and what every call has in common.
+//! The client, and the one place where a call leaves.
 
-use std::time::{Duration, SystemTime};
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Method, Proxy, Response};
+use bytes::Bytes;
+use http::Method;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Proxy, Url};
+use tokio::time::Instant;
 
-use crate::error::{host_of, shown};
-use crate::retry::retry_after;
-use crate::{Error, Request, Retries, tls};
+use crate::body::{Pulse, Watched};
+use crate::error::host_of;
+use crate::names::{GuardedNames, Resolve, SystemNames};
+use crate::request::{check, next_hop};
+use crate::{Answer, AnswerBody, Body, Call, Error, Guard, Request, Retries, Trust, tls};
 
 /// Redirects followed for one call.
 const REDIRECTS_MAX: usize = 10;
@@ -16,7 +25,7 @@ const REDIRECTS_MAX: usize = 10;
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("hansard/", env!("CARGO_PKG_VERSION"));
 
-/// Which proxy calls go through.
+/// Which proxy leads to the operator's destinations. Those of a caller are connected to directly, whatever this says.
 #[derive(Debug, Clone, Default)]
 pub enum Proxies {
     /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` decide, in upper or lower case.
@@ -28,19 +37,26 @@ pub enum Proxies {
     Through(String),
 }
 
-/// How patient a client is.
+/// How patient a client is, and where it may go.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// For reaching the host, TLS included.
+    /// For reaching the host, its name and TLS included.
     pub connect_timeout: Duration,
     /// For any silence after that.
     pub idle_timeout: Duration,
-    /// For a whole answer of [`Client::fetch`] or [`Client::head`]. Downloads may take as long as bytes arrive.
+    /// For a whole call. Downloads and [`Client::execute`] may take as long as bytes move.
     pub answer_timeout: Duration,
-    /// What follows a failure.
+    /// What follows a failure of [`Client::fetch`], [`Client::head`] and [`Client::download`].
     pub retries: Retries,
     /// Which way out.
     pub proxies: Proxies,
+    /// What a caller may make us connect to.
+    pub guard: Guard,
+    /// How names become addresses.
+    pub resolver: Arc<dyn Resolve>,
+    /// Whether connections are kept for the next call. They belong to the runtime that made them, so a client that is
+    /// shared by threads that each [`wait`](crate::wait) must not keep any.
+    pub keep_connections: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +67,9 @@ impl Default for Settings {
             answer_timeout: Duration::from_secs(60),
             retries: Retries::default(),
             proxies: Proxies::default(),
+            guard: Guard::default(),
+            resolver: Arc::new(SystemNames),
+            keep_connections: true,
         }
     }
 }
@@ -58,163 +77,177 @@ impl Default for Settings {
 /// The HTTP client. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// Follows redirects anywhere, but never from HTTPS to HTTP.
-    roaming: reqwest::Client,
-    /// Follows redirects within the host that was asked, and reports others.
-    staying: reqwest::Client,
-    answer_timeout: Duration,
-    pub(crate) retries: Retries,
+    /// For destinations of the operator.
+    operators: reqwest::Client,
+    /// For destinations of callers: resolves through the guard, and knows no proxy. Connections are not shared between the
+    /// two, so none that was made unguarded is ever used for a caller.
+    callers: reqwest::Client,
+    pub(crate) settings: Arc<Settings>,
 }
 
-/// The head of an answer, without its body.
-#[derive(Debug)]
-pub struct Head {
-    headers: HeaderMap,
-}
-
-impl Head {
-    /// The value of header `name` if there is one and it is visible ASCII.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
+/// How long one exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) idle_timeout: Duration,
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl Client {
     /// A client with these settings.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let tls = tls::config()?;
-        let build = |policy| {
-            let builder = reqwest::Client::builder()
+        let build = |guard: Option<Arc<Guard>>| {
+            // Neither redirects nor compression nor idle time are left to the library: we bound them ourselves.
+            let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(USER_AGENT)
                 .connect_timeout(settings.connect_timeout)
-                .read_timeout(settings.idle_timeout)
-                .redirect(policy)
-                .referer(false);
-            let builder = match &settings.proxies {
+                .redirect(Policy::none())
+                .referer(false)
+                .no_gzip()
+                .no_brotli()
+                .no_deflate()
+                .no_zstd();
+            if !settings.keep_connections {
+                builder = builder.pool_max_idle_per_host(0);
+            }
+            builder = match &settings.proxies {
+                _ if guard.is_some() => builder.no_proxy(),
                 Proxies::Environment => builder,
                 Proxies::Direct => builder.no_proxy(),
                 Proxies::Through(proxy) => builder.proxy(Proxy::all(proxy).map_err(setup)?),
             };
-            builder.build().map_err(setup)
+            let resolver = Arc::clone(&settings.resolver);
+            builder.dns_resolver(GuardedNames { resolver, guard }).build().map_err(setup)
         };
         Ok(Self {
-            roaming: build(Policy::custom(follow))?,
-            staying: build(Policy::custom(follow_within_host))?,
-            answer_timeout: settings.answer_timeout,
-            retries: settings.retries.clone(),
+            operators: build(None)?,
+            callers: build(Some(Arc::new(settings.guard.clone())))?,
+            settings: Arc::new(settings.clone()),
         })
     }
 
-    /// The body of the answer, which may have `limit` bytes. Follows redirects.
-    pub async fn fetch(&self, request: &Request, limit: usize) -> Result<Vec<u8>, Error> {
-        let mut failures = 0;
-        loop {
-            let attempt = tokio::time::timeout(self.answer_timeout, self.body(request, limit));
-            match attempt.await.unwrap_or_else(|_| Err(timeout(request))) {
-                Ok(body) => return Ok(body),
-                Err(error) => self.pause_after(error, &mut failures).await?,
-            }
-        }
+    /// One attempt at a call. Any status is an answer.
+    ///
+    /// Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// [`Error::Url`] and [`Error::Forbidden`] for a destination that is out of bounds, [`Error::Redirect`] for one that
+    /// leads astray, and whatever can happen to a connection.
+    pub async fn send(&self, call: Call) -> Result<Answer, Error> {
+        let timeout = call.request.timeout.unwrap_or(self.settings.answer_timeout);
+        self.send_until(call, Some(Instant::now() + timeout)).await
     }
 
-    /// The head of the answer. A redirect to another host is not followed: its own head is the answer.
-    pub async fn head(&self, request: &Request) -> Result<Head, Error> {
-        let mut failures = 0;
-        loop {
-            let attempt = self.call(&self.staying, Method::HEAD, request, HeaderMap::new());
-            let attempt = tokio::time::timeout(self.answer_timeout, attempt);
-            match attempt.await.unwrap_or_else(|_| Err(timeout(request))) {
-                Ok(response) => return Ok(Head { headers: response.headers().clone() }),
-                Err(error) => self.pause_after(error, &mut failures).await?,
-            }
-        }
-    }
-
-    /// Begins to get `request` with additional headers. Follows redirects.
-    pub(crate) async fn begin(
+    /// Sends a request to `trust`'s destination and gives its answer, both with bodies that stream: for libraries that
+    /// bring their own requests.
+    ///
+    /// One attempt; a redirect is an answer; idle time is bounded, the whole is not. A body that knows its length is sent with it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn execute<B>(
         &self,
-        request: &Request,
-        headers: HeaderMap,
-    ) -> Result<Response, Error> {
-        self.call(&self.roaming, Method::GET, request, headers).await
+        request: http::Request<B>,
+        trust: Trust,
+    ) -> Result<http::Response<AnswerBody>, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Sync + Unpin + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string());
+        let url = url.map_err(|_| Error::Url { reason: "it is not whole" })?;
+        check(&url, trust, false, &self.settings.guard)?;
+        let pulse = Pulse::new();
+        let length = body.size_hint().exact();
+        let body = match length {
+            Some(0) => Bytes::new().into(),
+            _ => reqwest::Body::wrap(Watched { inner: body, length, pulse: pulse.clone() }),
+        };
+        let patience = Patience { idle_timeout: self.settings.idle_timeout, deadline: None };
+        self.exchange(trust, head.method, &url, head.headers, (body, pulse), patience).await
     }
 
-    /// Pauses before the next attempt, or returns `error` if there should be none.
-    pub(crate) async fn pause_after(&self, error: Error, failures: &mut u32) -> Result<(), Error> {
-        *failures += 1;
-        let Some(pause) = self.retries.pause(&error, *failures) else { return Err(error) };
-        tokio::time::sleep(pause).await;
-        Ok(())
-    }
-
-    async fn body(&self, request: &Request, limit: usize) -> Result<Vec<u8>, Error> {
-        let mut response = self.begin(request, HeaderMap::new()).await?;
-        let mut body = Vec::new();
-        loop {
-            let chunk =
-                response.chunk().await.map_err(|error| Error::of_call(&request.url, error))?;
-            let Some(chunk) = chunk else { return Ok(body) };
-            if body.len() + chunk.len() > limit {
-                let address = shown(&request.url);
-                return Err(Error::TooLarge { address, limit: limit as u64 });
-            }
-            body.extend_from_slice(&chunk);
-        }
-    }
-
-    /// One attempt, up to the head of an answer that is not an error.
-    async fn call(
+    /// Sends `call` and follows redirects as it wants.
+    pub(crate) async fn send_until(
         &self,
-        client: &reqwest::Client,
+        call: Call,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, Error> {
+        let Call { method, request, body, redirects } = call;
+        let Request { mut url, trust, mut headers, https_only, timeout: _, idle_timeout } = request;
+        let idle_timeout = idle_timeout.unwrap_or(self.settings.idle_timeout);
+        let patience = Patience { idle_timeout, deadline };
+        if let Some(value) = body.content_type() {
+            let value = HeaderValue::from_str(&value).expect("a boundary is hexadecimal digits");
+            headers.insert(CONTENT_TYPE, value);
+        }
+        let mut body = body;
+        for _ in 0..=REDIRECTS_MAX {
+            check(&url, trust, https_only, &self.settings.guard)?;
+            let pulse = Pulse::new();
+            // Only what has no body is sent again, so every further hop has none either.
+            let sent = std::mem::replace(&mut body, Body::empty()).watched(&pulse);
+            let sent = (sent, pulse);
+            let response =
+                self.exchange(trust, method.clone(), &url, headers.clone(), sent, patience).await?;
+            let location = response.headers().get(LOCATION);
+            match next_hop(&url, redirects, &method, response.status(), location)? {
+                None => return Ok(Answer::new(response)),
+                Some(next) => {
+                    if next.origin() != url.origin() {
+                        headers = harmless(&headers);
+                    }
+                    url = next;
+                }
+            }
+        }
+        Err(Error::Redirect { host: host_of(&url) })
+    }
+
+    /// One request and the head of its answer.
+    async fn exchange(
+        &self,
+        trust: Trust,
         method: Method,
-        request: &Request,
-        headers: HeaderMap,
-    ) -> Result<Response, Error> {
-        // Compressed bytes would have another length than the one that the hub states.
-        let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let authorization = request.authorization.clone().map(|value| (AUTHORIZATION, value));
-        let own: Vec<(HeaderName, HeaderValue)> =
-            [plain].into_iter().chain(authorization).collect();
-        let call = client.request(method, request.url.clone()).headers(headers);
-        let call = call.headers(HeaderMap::from_iter(own));
-        let response = call.send().await.map_err(|error| Error::of_call(&request.url, error))?;
-        let status = response.status();
-        // Only the client that stays ever sees a redirect.
-        if status.is_success() || status.is_redirection() {
-            return Ok(response);
-        }
-        Err(Error::Status {
-            address: shown(&request.url),
-            status: status.as_u16(),
-            retry_after: retry_after(response.headers(), SystemTime::now()),
-        })
+        url: &Url,
+        mut headers: HeaderMap,
+        (body, pulse): (reqwest::Body, Pulse),
+        patience: Patience,
+    ) -> Result<http::Response<AnswerBody>, Error> {
+        let Patience { idle_timeout, deadline } = patience;
+        let client = match trust {
+            Trust::Operator => &self.operators,
+            Trust::Caller => &self.callers,
+        };
+        // Compressed bytes would have another length than the one that was promised, and none that we could bound.
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+        let mut request = reqwest::Request::new(method, url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body);
+        let too_late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let response = tokio::select! {
+            response = client.execute(request) => response.map_err(|error| Error::of_call(url, error))?,
+            () = pulse.rests_for(idle_timeout) => return Err(Error::Timeout { host: host_of(url) }),
+            () = too_late => return Err(Error::Timeout { host: host_of(url) }),
+        };
+        let response = http::Response::<reqwest::Body>::from(response);
+        Ok(response.map(|body| AnswerBody::new(body, url.clone(), idle_timeout, deadline)))
     }
+}
+
+/// The headers that any host may see.
+fn harmless(headers: &HeaderMap) -> HeaderMap {
+    let known = [ACCEPT, ACCEPT_ENCODING, RANGE, IF_RANGE];
+    known.into_iter().filter_map(|name| Some((name.clone(), headers.get(&name)?.clone()))).collect()
 }
 
 fn setup(error: reqwest::Error) -> Error {
     Error::Setup(Box::new(error.without_url()))
-}
-
-fn timeout(request: &Request) -> Error {
-    Error::Timeout { host: host_of(&request.url) }
-}
-
-/// Follows a bounded number of redirects, none of which gives up encryption.
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let downgrade = attempt.url().scheme() != "https"
-        && attempt.previous().last().is_some_and(|previous| previous.scheme() == "https");
-    if downgrade {
-        attempt.error("redirected from HTTPS to HTTP")
-    } else if attempt.previous().len() > REDIRECTS_MAX {
-        attempt.error("too many redirects")
-    } else {
-        attempt.follow()
-    }
-}
-
-fn follow_within_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let same =
-        attempt.previous().last().is_some_and(|last| last.origin() == attempt.url().origin());
-    if same { follow(attempt) } else { attempt.stop() }
 }

@@ -1,9 +1,14 @@
 //! What can go wrong on the way out.
 
+use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Url;
+
+use crate::names::Refused;
+use crate::retry::is_passing_status;
 
 /// Why something could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +20,18 @@ pub enum Error {
     /// No runtime could be started, as when threads or file handles have run out.
     #[error("no runtime for network access could be started")]
     Runtime(#[source] io::Error),
+    /// The address is not one that we would call.
+    #[error("the address cannot be called: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A caller's destination is not on the public internet, nor in a range that the operator allows.
+    #[error("{host} is not at a public address")]
+    Forbidden {
+        /// The host, with its port if it is an unusual one.
+        host: String,
+    },
     /// A token with characters that HTTP does not allow.
     #[error("the access token has characters that a token cannot have")]
     Token,
@@ -66,6 +83,12 @@ pub enum Error {
         /// The bytes that were expected at most.
         limit: u64,
     },
+    /// A compressed file although none was asked for: its real length cannot be told.
+    #[error("{address} sends compressed bytes, which were not asked for")]
+    Compressed {
+        /// The address that was asked, without its query.
+        address: String,
+    },
     /// What arrived is not what was promised. Nothing of it was kept.
     #[error("{address} sent bytes with checksum {actual} instead of {expected}")]
     Checksum {
@@ -102,6 +125,23 @@ impl Error {
         matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. })
     }
 
+    /// Whether the same call may succeed later: cut and refused connections, silence, 408, 425, 429 and most of 5xx.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
+            Self::Status { status, .. } => is_passing_status(*status),
+            _ => false,
+        }
+    }
+
+    /// How long the host wants to be left alone, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => retry_after.map(Duration::from_secs),
+            _ => None,
+        }
+    }
+
     /// The HTTP status, when there was an answer that was not a success.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -114,8 +154,8 @@ impl Error {
     pub(crate) fn of_call(url: &Url, error: reqwest::Error) -> Self {
         let host = host_of(url);
         let source = error.without_url();
-        if source.is_redirect() {
-            Self::Redirect { host }
+        if was_refused(&source) {
+            Self::Forbidden { host }
         } else if source.is_timeout() {
             Self::Timeout { host }
         } else if source.is_connect() {
@@ -135,6 +175,18 @@ impl Error {
             _ => Self::File { path, source },
         }
     }
+}
+
+/// Whether the guard let no address through.
+fn was_refused(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<Refused>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The host of `url` for people, with its port if that is not the scheme's own.

@@ -3,16 +3,14 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use http::header::{HeaderMap, RETRY_AFTER};
 
-use crate::Error;
-
-/// How failures that may pass are retried: cut and refused connections, silence, 408, 429 and 5xx.
+/// How failures that may pass are retried.
 #[derive(Debug, Clone)]
 pub struct Retries {
     /// Attempts in a row that may fail before the last error is reported; at least 1.
     pub attempts: u32,
-    /// The pause after the first failure. It doubles with each further one.
+    /// The most that is paused after the first failure. It doubles with each further one.
     pub first_pause: Duration,
     /// No pause is longer. A host that asks for more time is not asked again.
     pub pause_max: Duration,
@@ -30,32 +28,33 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// The pause after the `failures`th failure in a row, or `None` if `error` is final.
-    pub(crate) fn pause(&self, error: &Error, failures: u32) -> Option<Duration> {
+    /// The pause after the `failures`th failure in a row, of which the host asked for `asked`. `None` is the end: the
+    /// attempts are used up, or the host asks for too much.
+    ///
+    /// Pauses are drawn at random from nothing to a bound that doubles, so that clients who failed together do not come
+    /// back together; what the host asks for is the least of them.
+    pub fn pause(&self, failures: u32, asked: Option<Duration>) -> Option<Duration> {
         if failures >= self.attempts {
             return None;
         }
-        let asked = match error {
-            Error::Connect { .. } | Error::Timeout { .. } | Error::Broken { .. } => None,
-            Error::Status { status: 408 | 429 | 500 | 502 | 503 | 504, retry_after, .. } => {
-                retry_after.map(Duration::from_secs)
-            }
-            _ => return None,
-        };
-        if let Some(asked) = asked {
-            return (asked <= self.pause_max).then_some(asked);
+        let asked = asked.unwrap_or_default();
+        if asked > self.pause_max {
+            return None;
         }
         let doubled = self.first_pause.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        Some(jittered(doubled.min(self.pause_max)))
+        Some(asked.max(doubled.min(self.pause_max).mul_f64(random_fraction())))
     }
 }
 
-/// Between half of `pause` and all of it, so that clients who failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    // The standard library's hasher is seeded at random: enough for this, and no dependency.
+/// Whether an answer with this status may be another one later.
+pub fn is_passing_status(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+}
+
+/// From 0 to 1. The standard library's hasher is seeded at random: enough for this, and no dependency.
+fn random_fraction() -> f64 {
     let random = RandomState::new().build_hasher().finish();
-    let fraction = (random >> 40) as f64 / (1u64 << 24) as f64;
-    pause.mul_f64(0.5 + fraction / 2.0)
+    (random >> 40) as f64 / (1u64 << 24) as f64
 }
 
 /// The seconds that a `Retry-After` header asks for, written as a number or as a date.
@@ -72,10 +71,6 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn status(status: u16, retry_after: Option<u64>) -> Error {
-        Error::Status { address: String::new(), status, retry_after }
-    }
-
     #[test]
     fn pauses_double_and_end() {
         let retries = Retries {
@@ -83,27 +78,33 @@ mod tests {
             first_pause: Duration::from_secs(1),
             pause_max: Duration::from_secs(5),
         };
-        let error = status(503, None);
 
-        for (failures, most) in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0), (5, 5.0)] {
-            let pause = retries.pause(&error, failures).unwrap().as_secs_f64();
-            assert!((most / 2.0..=most).contains(&pause), "{failures}: {pause}");
+        for (failures, most) in [(1, 1), (2, 2), (3, 4), (4, 5), (5, 5)] {
+            let pauses: Vec<Duration> =
+                (0..100).map(|_| retries.pause(failures, None).unwrap()).collect();
+            let most = Duration::from_secs(most);
+            assert!(pauses.iter().all(|pause| *pause <= most), "{failures}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause > most / 2), "{failures}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause < most / 2), "{failures}: {pauses:?}");
         }
-        assert_eq!(retries.pause(&error, 6), None);
+        assert_eq!(retries.pause(6, None), None);
     }
 
     #[test]
     fn the_host_decides_unless_it_asks_for_too_much() {
         let retries = Retries::default();
 
-        assert_eq!(retries.pause(&status(429, Some(7)), 1), Some(Duration::from_secs(7)));
-        assert_eq!(retries.pause(&status(429, Some(3600)), 1), None);
+        assert_eq!(retries.pause(1, Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
+        assert_eq!(retries.pause(1, Some(Duration::from_secs(3600))), None);
     }
 
     #[test]
     fn a_refusal_is_final() {
-        for code in [400, 401, 403, 404, 410, 501] {
-            assert_eq!(Retries::default().pause(&status(code, None), 1), None, "{code}");
+        for status in [400, 401, 403, 404, 410, 501, 505] {
+            assert!(!is_passing_status(status), "{status}");
+        }
+        for status in [408, 429, 500, 502, 503, 504, 529] {
+            assert!(is_passing_status(status), "{status}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hansard_net::{Client, Download};
+use hansard_net::{Client, Download, Promise};
 
 use super::cache::{Repository, create_folder};
 use super::names::{self, ModelId};
@@ -161,8 +161,8 @@ fn fetch(
         return Ok(0);
     }
     let mut first = None;
-    let download =
-        Download { request: &file.request, to: &blob, size: file.size, checksum: &file.checksum };
+    let promise = Promise::Exactly { size: file.size, checksum: &file.checksum };
+    let download = Download { request: &file.request, to: &blob, promise };
     let mut tell = |done| {
         first.get_or_insert(done);
         progress(done);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hansard_net::{Checksum, Client, Head, Request, Token, Url};
+use hansard_net::{Checksum, Client, Head, Request, Token, Trust, Url};
 use serde::Deserialize;
 
 use super::files::{JSON_BYTES_MAX, WEIGHTS_BYTES_MAX};
@@ -64,7 +64,7 @@ impl<'a> Remote<'a> {
     /// The commit that the revision is at, and its files.
     pub(super) fn list(&self) -> Result<Listing, Error> {
         let path = ["api", "models", &self.id.owner, &self.id.name, "revision", self.id.revision()];
-        let request = Request::new(self.address(&path)?, self.token);
+        let request = self.request(&path)?;
         let body = hansard_net::wait(self.client.fetch(&request, LISTING_BYTES_MAX));
         let body = body.map_err(|error| match error.status() {
             Some(401 | 403 | 404) => Error::UnknownModel { model: self.id.to_string() },
@@ -82,7 +82,7 @@ impl<'a> Remote<'a> {
     /// Length and checksum of the file `name`, a plain name, at `commit`.
     pub(super) fn file(&self, commit: &str, name: &str) -> Result<RemoteFile, Error> {
         let path = [&self.id.owner, &self.id.name, "resolve", commit, name];
-        let request = Request::new(self.address(&path)?, self.token);
+        let request = self.request(&path)?;
         let head = hansard_net::wait(self.client.head(&request));
         let head = head.map_err(|error| match error.status() {
             Some(401 | 403) => Error::Gated { model: self.id.to_string() },
@@ -99,6 +99,15 @@ impl<'a> Remote<'a> {
         let checksum = Checksum::parse(etag.trim_start_matches("W/").trim_matches('"'));
         let checksum = checksum.ok_or_else(|| self.nonsense(format!("no checksum of {name}")))?;
         Ok(RemoteFile { name: name.to_owned(), size, checksum, request })
+    }
+
+    /// A request for an address below the endpoint, in the name of the token's owner if there is one.
+    fn request(&self, parts: &[&str]) -> Result<Request, Error> {
+        let request = Request::new(self.address(parts)?, Trust::Operator);
+        Ok(match self.token {
+            Some(token) => request.bearer(token),
+            None => request,
+        })
     }
 
     /// An address below the endpoint. Slashes within a part are escaped, as the hub wants those of a revision.
