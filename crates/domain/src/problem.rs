@@ -1,0 +1,148 @@
+//! Everything that can be wrong, in one table: the codes of HTTP problems (RFC 9457) and of failed jobs.
+//!
+//! A code is a promise: it is never renamed and never gets another meaning. Each has a page, `docs/errors/<code>.md`.
+
+macro_rules! problems {
+    ($($(#[$doc:meta])+ $name:ident = $status:literal $code:literal $title:literal;)+) => {
+        /// What is wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ProblemCode {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl ProblemCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status of an answer with this code.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// What it means, in a few words; the same for every occurrence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// The code with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+problems! {
+    /// A field, parameter or header has a value that it cannot have.
+    InvalidRequest = 422 "invalid_request" "The request is not valid";
+    /// The body is not what its content type says.
+    MalformedBody = 400 "malformed_body" "The body cannot be read";
+    /// The content type of the request is not one that the route takes.
+    UnsupportedContentType = 415 "unsupported_content_type" "The content type is not supported";
+    /// No answer in a form that the caller accepts.
+    NotAcceptable = 406 "not_acceptable" "No acceptable form of the answer";
+    /// No credentials, or wrong ones.
+    Unauthorized = 401 "unauthorized" "Valid credentials are needed";
+    /// The caller is known and may not do this.
+    Forbidden = 403 "forbidden" "This is not allowed";
+    /// There is no such route.
+    RouteNotFound = 404 "route_not_found" "There is nothing at this address";
+    /// The route exists, with other methods.
+    MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
+    /// No recording with this id in the caller's workspace.
+    RecordingNotFound = 404 "recording_not_found" "Recording not found";
+    /// No job with this id in the caller's workspace.
+    JobNotFound = 404 "job_not_found" "Job not found";
+    /// No transcript with this id in the caller's workspace.
+    TranscriptNotFound = 404 "transcript_not_found" "Transcript not found";
+    /// No upload with this id in the caller's workspace, or it has expired.
+    UploadNotFound = 404 "upload_not_found" "Upload not found";
+    /// No webhook endpoint with this id in the caller's workspace.
+    EndpointNotFound = 404 "endpoint_not_found" "Webhook endpoint not found";
+    /// No delivery with this id in the caller's workspace.
+    DeliveryNotFound = 404 "delivery_not_found" "Delivery not found";
+    /// The recording's media are not stored, or not yet.
+    MediaNotFound = 404 "media_not_found" "The recording's media are not stored";
+    /// The job is in a state in which this cannot be done to it.
+    JobStateConflict = 409 "job_state_conflict" "The job's state does not allow this";
+    /// The idempotency key came with another request before.
+    IdempotencyKeyReused = 422 "idempotency_key_reused" "The idempotency key belongs to another request";
+    /// A piece of an upload does not begin where the last one ended.
+    UploadOffsetConflict = 409 "upload_offset_conflict" "The upload goes on at another offset";
+    /// The upload lacks some of its bytes.
+    UploadIncomplete = 409 "upload_incomplete" "The upload is not complete";
+    /// Another request writes to the upload.
+    UploadLocked = 423 "upload_locked" "The upload is in use";
+    /// The bytes that arrived do not have the checksum that was stated.
+    ChecksumMismatch = 460 "checksum_mismatch" "The checksum does not match";
+    /// The protocol version in the request is not spoken here.
+    UnsupportedVersion = 412 "unsupported_version" "The protocol version is not supported";
+    /// The range lies outside of the object.
+    RangeNotSatisfiable = 416 "range_not_satisfiable" "The range is outside of the object";
+    /// More bytes than allowed.
+    PayloadTooLarge = 413 "payload_too_large" "The body is too large";
+    /// The request did not arrive in time.
+    RequestTimeout = 408 "request_timeout" "The request took too long";
+    /// The queue of jobs is full.
+    QueueFull = 429 "queue_full" "The queue is full";
+    /// More requests at once than this server takes.
+    Overloaded = 503 "overloaded" "The server is busy";
+    /// The server is on its way down.
+    ShuttingDown = 503 "shutting_down" "The server is shutting down";
+    /// The database does not answer.
+    DatabaseUnavailable = 503 "database_unavailable" "The database is not available";
+    /// The media store does not answer.
+    MediaStoreUnavailable = 503 "media_store_unavailable" "The media store is not available";
+    /// A feature that the configuration leaves off.
+    NotConfigured = 503 "not_configured" "This is not configured";
+    /// A bug, or damage; the log knows more.
+    Internal = 500 "internal" "Internal error";
+
+    /// The bytes are not audio or video in a format that Hansard reads.
+    UnsupportedMedia = 415 "unsupported_media" "The media format is not supported";
+    /// The media are damaged, or hold no sound.
+    UnreadableMedia = 422 "unreadable_media" "The media cannot be read";
+    /// The source does not exist: no such key, no such page.
+    SourceNotFound = 422 "source_not_found" "The source does not exist";
+    /// The bucket does not exist.
+    SourceBucketNotFound = 422 "source_bucket_not_found" "The source's bucket does not exist";
+    /// The source refuses the credentials, or access with them.
+    SourceDenied = 502 "source_denied" "The source refuses access";
+    /// The source is an address that callers may not reach.
+    SourceForbidden = 422 "source_forbidden" "The source's address is not allowed";
+    /// The source is larger than allowed.
+    SourceTooLarge = 413 "source_too_large" "The source is too large";
+    /// The source does not answer, answers with errors, or wants fewer requests.
+    SourceUnavailable = 502 "source_unavailable" "The source is not available";
+    /// No engine or model to transcribe with.
+    EngineUnavailable = 503 "engine_unavailable" "No speech engine is available";
+    /// The engine refuses these options or this audio.
+    EngineRefused = 422 "engine_refused" "The engine refuses the request";
+    /// The engine broke down.
+    EngineFailed = 502 "engine_failed" "The engine failed";
+    /// The job's workers died on it again and again.
+    WorkersLost = 500 "workers_lost" "The job's workers were lost";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        let names: HashSet<_> = ProblemCode::ALL.iter().map(|code| code.name()).collect();
+
+        assert_eq!(names.len(), ProblemCode::ALL.len());
+        for code in ProblemCode::ALL {
+            assert_eq!(ProblemCode::from_name(code.name()), Some(*code));
+            assert!((400..600).contains(&code.status()), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Why something could not be kept or found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a caller can act on. Nothing was changed by an operation that failed, unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address of the database, or a setting, cannot be used.
+    #[error("{0}")]
+    Settings(String),
+    /// The database could not be opened.
+    #[error("the database {address} cannot be opened")]
+    Open {
+        /// Which database, without credentials.
+        address: String,
+        /// What it said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date, or belongs to a newer version of Hansard.
+    #[error("the database schema cannot be used: {reason}")]
+    Schema {
+        /// What is wrong and what to do.
+        reason: String,
+        /// What the database said, if it was asked.
+        #[source]
+        source: Option<sqlx::migrate::MigrateError>,
+    },
+    /// No connection, or no turn to write, was free in time. Safe to try again.
+    #[error("the database is busy")]
+    Busy,
+    /// A statement failed.
+    #[error("statement {statement} failed")]
+    Statement {
+        /// The statement's name in the source.
+        statement: &'static str,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The transaction could not be committed. Where the connection was lost, it may have been.
+    #[error("the transaction could not be committed")]
+    Commit(#[source] Arc<sqlx::Error>),
+    /// A stored value cannot be read: damage, a manual edit, or a newer version of Hansard.
+    #[error("{table} row {id} cannot be read: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row's id.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value that no row can hold, as text with a NUL character.
+    #[error("{0}")]
+    Invalid(String),
+    /// The queue holds as many jobs as it may.
+    #[error("the queue is full")]
+    QueueFull {
+        /// When there may be room.
+        retry_after: Duration,
+    },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key belongs to another request")]
+    KeyReused,
+    /// The media store failed. Trying again may help.
+    #[error("the media store failed")]
+    Media(#[source] object_store::Error),
+    /// A file of the data folder could not be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Code of an operation panicked; its transaction was rolled back.
+    #[error("a database operation panicked")]
+    Panicked,
+}
+
+impl Error {
+    /// The variant for what `source` means about `statement`.
+    pub(crate) fn of(statement: &'static str, source: sqlx::Error) -> Self {
+        let busy = match &source {
+            sqlx::Error::PoolTimedOut => true,
+            // SQLITE_BUSY; on PostgreSQL lock_not_available, deadlock_detected, serialization_failure, too_many_connections.
+            sqlx::Error::Database(error) => error
+                .code()
+                .is_some_and(|code| matches!(&*code, "5" | "55P03" | "40P01" | "40001" | "53300")),
+            _ => false,
+        };
+        if busy { Self::Busy } else { Self::Statement { statement, source } }
+    }
+
+    /// Whether the database itself is out of reach, and not the operation wrong.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::Statement { source, .. } | Self::Open { source, .. } => is_connection(source),
+            Self::Commit(source) => is_connection(source),
+            _ => false,
+        }
+    }
+}
+
+fn is_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // PostgreSQL: connection exceptions (08), operator intervention such as a shutdown (57).
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
+        }
+        _ => false,
+    }
+}

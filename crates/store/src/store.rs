@@ -1,0 +1,282 @@
+//! The store: a database, a place for media objects, and a clock.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, PgPool, SqlitePool};
+
+use crate::backend::{Conn, Reader};
+use crate::migrations::{self, SchemaVersion};
+use crate::writer::Writer;
+use crate::{Clock, Error, Media};
+
+/// How long a reader waits for a connection, and SQLite for its lock.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A PostgreSQL statement that takes longer than this is given up: no row that Hansard reads takes so long to find.
+const STATEMENT_TIMEOUT: &str = "60s";
+
+/// Pages of the write-ahead log after which SQLite folds it into the database: 16 MiB.
+const CHECKPOINT_PAGES: &str = "4096";
+
+/// Which database.
+#[derive(Clone)]
+pub enum Database {
+    /// One file on this machine. Its folder must exist.
+    Sqlite {
+        /// The file; made if it is missing.
+        path: PathBuf,
+    },
+    /// A PostgreSQL server, version 15 or later.
+    Postgres {
+        /// `postgres://user:password@host:port/name?sslmode=...`
+        url: String,
+    },
+}
+
+/// Shows no password.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.address())
+    }
+}
+
+impl Database {
+    /// Which database, for people: without user, password and parameters.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Sqlite { path } => path.display().to_string(),
+            Self::Postgres { url } => match url.parse::<PgConnectOptions>() {
+                Ok(options) => {
+                    let name = options.get_database().unwrap_or_default();
+                    format!("postgres://{}:{}/{name}", options.get_host(), options.get_port())
+                }
+                Err(_) => "postgres".to_owned(),
+            },
+        }
+    }
+}
+
+/// How the store is opened.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which database.
+    pub database: Database,
+    /// Connections that read (SQLite), or connections at all (PostgreSQL).
+    pub connections_max: u32,
+    /// Jobs that may wait at once.
+    pub queue_max: u32,
+    /// Where media objects go.
+    pub media: Media,
+    /// The folder for uploads that are not complete; made if it is missing.
+    pub uploads: PathBuf,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// The handle that everybody shares. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Backend,
+    media: Media,
+    uploads: PathBuf,
+    clock: Clock,
+    queue_max: u32,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Sqlite { path: PathBuf, readers: SqlitePool, writing: SqlitePool, writer: Writer },
+    Postgres { pool: PgPool },
+}
+
+impl Store {
+    /// Opens the database as it is, without looking at its schema.
+    ///
+    /// # Errors
+    /// [`Error::Open`] where it cannot be reached, [`Error::Settings`] for an address that cannot be read.
+    pub async fn connect(settings: Settings) -> Result<Self, Error> {
+        let address = settings.database.address();
+        let open = |source| Error::Open { address: address.clone(), source };
+        let backend = match &settings.database {
+            Database::Sqlite { path } => {
+                let (writing, readers) = open_sqlite(path, settings.connections_max).await.map_err(open)?;
+                let writer = Writer::start(writing.clone());
+                Backend::Sqlite { path: path.clone(), readers, writing, writer }
+            }
+            Database::Postgres { url } => {
+                let options = url.parse().map_err(|_| {
+                    Error::Settings("the PostgreSQL address cannot be read".to_owned())
+                })?;
+                let pool = open_postgres(options, settings.connections_max).await.map_err(open)?;
+                Backend::Postgres { pool }
+            }
+        };
+        std::fs::create_dir_all(&settings.uploads)
+            .map_err(|source| Error::File { path: settings.uploads.clone(), source })?;
+        let Settings { media, uploads, clock, queue_max, .. } = settings;
+        Ok(Self { inner: Arc::new(Inner { backend, media, uploads, clock, queue_max }) })
+    }
+
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// As [`Store::connect`] and [`Store::migrate`].
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        let store = Self::connect(settings).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Brings the schema up to date, one process at a time.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] where a version cannot be applied or the database is ahead of this program.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        match &self.inner.backend {
+            Backend::Sqlite { path, writing, .. } => {
+                let _alone = lock_file(path).await?;
+                migrations::run(&migrations::sqlite(), writing).await
+            }
+            Backend::Postgres { pool } => migrations::run(&migrations::postgres(), pool).await,
+        }
+    }
+
+    /// The versions of the schema, and which of them the database has.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] where the list cannot be read.
+    pub async fn schema(&self) -> Result<Vec<SchemaVersion>, Error> {
+        match &self.inner.backend {
+            Backend::Sqlite { writing, .. } => {
+                let mut conn = writing.acquire().await.map_err(|e| Error::of("store::schema", e))?;
+                migrations::status(&mut *conn).await
+            }
+            Backend::Postgres { pool } => {
+                let mut conn = pool.acquire().await.map_err(|e| Error::of("store::schema", e))?;
+                migrations::status(&mut *conn).await
+            }
+        }
+    }
+
+    /// Waits for writes under way and closes the connections.
+    pub async fn close(&self) {
+        match &self.inner.backend {
+            Backend::Sqlite { readers, writing, .. } => {
+                readers.close().await;
+                writing.close().await;
+            }
+            Backend::Postgres { pool } => pool.close().await,
+        }
+    }
+
+    /// The clock that rows are dated by.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The media store.
+    pub fn media(&self) -> &Media {
+        &self.inner.media
+    }
+
+    pub(crate) fn uploads_folder(&self) -> &Path {
+        &self.inner.uploads
+    }
+
+    pub(crate) fn queue_max(&self) -> u32 {
+        self.inner.queue_max
+    }
+
+    /// A connection for reading.
+    pub(crate) async fn reader(&self) -> Result<Reader, Error> {
+        let acquired = |error| Error::of("store::reader", error);
+        Ok(match &self.inner.backend {
+            Backend::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await.map_err(acquired)?),
+            Backend::Postgres { pool } => Reader::Postgres(pool.acquire().await.map_err(acquired)?),
+        })
+    }
+
+    /// Runs `work` in one transaction that may write, and returns when it is durable.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c, 'd> FnOnce(&'c mut Conn<'d>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        match &self.inner.backend {
+            Backend::Sqlite { writer, .. } => writer.write(work).await,
+            Backend::Postgres { pool } => {
+                let begun = pool.begin().await;
+                let mut transaction = begun.map_err(|error| Error::of("store::begin", error))?;
+                let value = work(&mut Conn::Postgres(&mut transaction)).await?;
+                let committed = transaction.commit().await;
+                committed.map_err(|error| Error::Commit(Arc::new(error)))?;
+                Ok(value)
+            }
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path, readers_max: u32) -> Result<(SqlitePool, SqlitePool), sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_WAIT_MAX)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .disable_statement_logging();
+    // The writer goes first: it makes the file and its journal mode.
+    let writing = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY_WAIT_MAX)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(readers_max)
+        .acquire_timeout(BUSY_WAIT_MAX)
+        .connect_with(options.read_only(true))
+        .await?;
+    Ok((writing, readers))
+}
+
+async fn open_postgres(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, sqlx::Error> {
+    let options = options
+        .application_name("hansard")
+        .options([("statement_timeout", STATEMENT_TIMEOUT)])
+        .disable_statement_logging();
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(BUSY_WAIT_MAX)
+        .connect_with(options)
+        .await
+}
+
+/// Holds `<database>.lock` until the result is dropped. The kernel lets go of it when a process dies.
+async fn lock_file(database: &Path) -> Result<std::fs::File, Error> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file_error = |path: &Path, source| Error::File { path: path.to_owned(), source };
+    let locked = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::options().create(true).append(true).open(&path);
+        let file = file.map_err(|source| file_error(&path, source))?;
+        file.lock().map_err(|source| file_error(&path, source))?;
+        Ok(file)
+    });
+    locked.await.unwrap_or(Err(Error::Panicked))
+}
