@@ -119,8 +119,13 @@ mod tests {
     #[test]
     fn other_spellings_of_an_id_are_not_ids() {
         let id = JobId::from_parts(1_700_000_000_000, u128::MAX).to_string();
-        let spellings =
-            [id.to_lowercase(), format!("{id}0"), format!(" {id}"), id.replace('_', ""), "job_".into()];
+        let spellings = [
+            id.to_lowercase(),
+            format!("{id}0"),
+            format!(" {id}"),
+            id.replace('_', ""),
+            "job_".into(),
+        ];
 
         for spelling in spellings {
             assert!(JobId::parse(&spelling).is_err(), "{spelling}");

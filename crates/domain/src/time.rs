@@ -53,7 +53,11 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = Instant::from_microsecond(self.0);
-        write!(formatter, "{:.6}", instant.unwrap_or(if self.0 < 0 { Instant::MIN } else { Instant::MAX }))
+        write!(
+            formatter,
+            "{:.6}",
+            instant.unwrap_or(if self.0 < 0 { Instant::MIN } else { Instant::MAX })
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Times are seconds from the start of the recording. Probabilities are in 0 to 1, log-probabilities are natural logarithms.
 
+use crate::names::names;
+
 /// What to make of the speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Task {
@@ -35,37 +37,23 @@ pub struct Word {
     pub probability: f64,
 }
 
-/// Why a segment may not be what was said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Suspicion {
-    /// Voice activity detection heard no speech in the segment's time.
-    NoVoice,
-    /// The model itself thought that there was no speech.
-    NoSpeech,
-    /// The average log-probability of the text is low.
-    LowProbability,
-    /// The text compresses too well: it loops.
-    Compressible,
-    /// The same words come again and again, within the segment or in the segments before it.
-    Repetition,
-    /// A phrase that models are known to invent on silence.
-    KnownPhrase,
-    /// More text than a person can say in that time.
-    TooFast,
-}
-
-impl Suspicion {
-    /// The stable name used on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Suspicion::NoVoice => "no_voice",
-            Suspicion::NoSpeech => "no_speech",
-            Suspicion::LowProbability => "low_probability",
-            Suspicion::Compressible => "compressible",
-            Suspicion::Repetition => "repetition",
-            Suspicion::KnownPhrase => "known_phrase",
-            Suspicion::TooFast => "too_fast",
-        }
+names! {
+    /// Why a segment may not be what was said.
+    Suspicion {
+        /// Voice activity detection heard no speech in the segment's time.
+        NoVoice = "no_voice",
+        /// The model itself thought that there was no speech.
+        NoSpeech = "no_speech",
+        /// The average log-probability of the text is low.
+        LowProbability = "low_probability",
+        /// The text compresses too well: it loops.
+        Compressible = "compressible",
+        /// The same words come again and again, within the segment or in the segments before it.
+        Repetition = "repetition",
+        /// A phrase that models are known to invent on silence.
+        KnownPhrase = "known_phrase",
+        /// More text than a person can say in that time.
+        TooFast = "too_fast",
     }
 }
 

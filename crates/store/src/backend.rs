@@ -55,6 +55,7 @@ macro_rules! statements {
         )+
 
         /// Every statement of this module.
+        #[cfg(test)]
         pub(crate) const ALL: &[$crate::backend::Statement] = &[$($name),+];
     };
 }

@@ -1,1 +1,30 @@
 //! Everything that lasts: the database, the event log and the media objects.
+//!
+//! All SQL is here, once, for SQLite and PostgreSQL. Each public method of [`Store`] is one transaction (or one read) that
+//! leaves the rows consistent, whatever happens to the process between two of them. Start at [`Store`]; the table of
+//! [`jobs`] and the leases on them ([`leases`]) are the heart.
+
+mod accept;
+mod backend;
+mod clock;
+mod deliveries;
+mod documents;
+mod error;
+pub mod events;
+pub mod jobs;
+pub mod leases;
+mod media;
+mod migrations;
+pub mod recordings;
+mod store;
+mod transcribing;
+pub mod transcripts;
+mod writer;
+
+pub use accept::{Accepted, NewJob, NewRecording, RequestKey};
+pub use clock::Clock;
+pub use error::Error;
+pub use media::{HEAD_BYTES, Media, WriteError, Written};
+pub use migrations::SchemaVersion;
+pub use store::{Database, Settings, Store};
+pub use transcribing::{Begin, Finished};

@@ -21,7 +21,13 @@ macro_rules! version {
             number: $number,
             name: $name,
             sqlite: include_str!(concat!("../migrations/sqlite/000", $number, "_", $name, ".sql")),
-            postgres: include_str!(concat!("../migrations/postgres/000", $number, "_", $name, ".sql")),
+            postgres: include_str!(concat!(
+                "../migrations/postgres/000",
+                $number,
+                "_",
+                $name,
+                ".sql"
+            )),
         }
     };
 }
@@ -53,7 +59,13 @@ fn migrator(sql: impl Fn(&Version) -> &'static str) -> Migrator {
             .iter()
             .map(|version| {
                 let text = sql(version).into_sql_str();
-                Migration::new(version.number, version.name.into(), MigrationType::Simple, text, false)
+                Migration::new(
+                    version.number,
+                    version.name.into(),
+                    MigrationType::Simple,
+                    text,
+                    false,
+                )
             })
             .collect(),
     )
@@ -66,7 +78,8 @@ where
     <A::Connection as std::ops::Deref>::Target: Migrate,
 {
     migrator.run(database).await.map_err(|source| Error::Schema {
-        reason: "a version could not be applied; a database of a newer Hansard needs that Hansard".to_owned(),
+        reason: "a version could not be applied; a database of a newer Hansard needs that Hansard"
+            .to_owned(),
         source: Some(source),
     })
 }

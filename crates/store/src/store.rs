@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, SqlitePool};
 
 use crate::backend::{Conn, Reader};
@@ -111,7 +109,8 @@ impl Store {
         let open = |source| Error::Open { address: address.clone(), source };
         let backend = match &settings.database {
             Database::Sqlite { path } => {
-                let (writing, readers) = open_sqlite(path, settings.connections_max).await.map_err(open)?;
+                let (writing, readers) =
+                    open_sqlite(path, settings.connections_max).await.map_err(open)?;
                 let writer = Writer::start(writing.clone());
                 Backend::Sqlite { path: path.clone(), readers, writing, writer }
             }
@@ -160,7 +159,8 @@ impl Store {
     pub async fn schema(&self) -> Result<Vec<SchemaVersion>, Error> {
         match &self.inner.backend {
             Backend::Sqlite { writing, .. } => {
-                let mut conn = writing.acquire().await.map_err(|e| Error::of("store::schema", e))?;
+                let mut conn =
+                    writing.acquire().await.map_err(|e| Error::of("store::schema", e))?;
                 migrations::status(&mut *conn).await
             }
             Backend::Postgres { pool } => {
@@ -203,7 +203,9 @@ impl Store {
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         let acquired = |error| Error::of("store::reader", error);
         Ok(match &self.inner.backend {
-            Backend::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await.map_err(acquired)?),
+            Backend::Sqlite { readers, .. } => {
+                Reader::Sqlite(readers.acquire().await.map_err(acquired)?)
+            }
             Backend::Postgres { pool } => Reader::Postgres(pool.acquire().await.map_err(acquired)?),
         })
     }
@@ -228,7 +230,10 @@ impl Store {
     }
 }
 
-async fn open_sqlite(path: &Path, readers_max: u32) -> Result<(SqlitePool, SqlitePool), sqlx::Error> {
+async fn open_sqlite(
+    path: &Path,
+    readers_max: u32,
+) -> Result<(SqlitePool, SqlitePool), sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -254,7 +259,10 @@ async fn open_sqlite(path: &Path, readers_max: u32) -> Result<(SqlitePool, Sqlit
     Ok((writing, readers))
 }
 
-async fn open_postgres(options: PgConnectOptions, connections_max: u32) -> Result<PgPool, sqlx::Error> {
+async fn open_postgres(
+    options: PgConnectOptions,
+    connections_max: u32,
+) -> Result<PgPool, sqlx::Error> {
     let options = options
         .application_name("hansard")
         .options([("statement_timeout", STATEMENT_TIMEOUT)])

@@ -1,0 +1,537 @@
+//! Jobs: what waits, runs and has ended.
+//!
+//! A job moves along `queued -> running -> succeeded | failed | cancelled`; a lease makes the first step
+//! ([`crate::leases`]), and a retry leads back to `queued`. Every step writes its event in the same transaction.
+
+use std::time::Duration;
+
+use hansard_domain::event::EventKind;
+use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, WorkspaceId};
+use hansard_domain::job::{JobState, Priority, Stage, TranscribeOptions};
+use hansard_domain::problem::ProblemCode;
+use hansard_domain::source::Callback;
+use hansard_domain::time::Timestamp;
+use sqlx::FromRow;
+
+use crate::backend::{Conn, run, statements};
+use crate::events::{self, EventData, NewEvent};
+use crate::{Clock, Error, Store, documents};
+
+statements! {
+    FIND = "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us \
+        FROM jobs WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us \
+        FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) AND ($4 = '' OR recording_id = $4) \
+        ORDER BY serial DESC LIMIT $5";
+    STAGES = "SELECT stage, attempts, started_at_us, finished_at_us FROM job_stages WHERE job_id = $1 \
+        ORDER BY finished_at_us, stage";
+    END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, transcript_id = COALESCE($5, transcript_id), \
+        lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, finished_at_us = $6, updated_at_us = $6 \
+        WHERE id = $1 AND state IN ('queued', 'running')";
+    REQUEUE = "UPDATE jobs SET state = 'queued', stage = $2, attempts = 0, run_at_us = $3, error_code = NULL, \
+        error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, transcript_id = $6, \
+        turn = $7, fence = fence + 1, updated_at_us = $3 WHERE id = $1";
+    FORGET_STAGES = "DELETE FROM job_stages WHERE job_id = $1 AND (stage = 'transcribe' OR $2)";
+    TURN = "SELECT COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
+        (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 ORDER BY turn LIMIT 1), 0)";
+    AHEAD = "SELECT COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
+        FROM jobs WHERE (state = 'queued' AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3))))) \
+        OR (state = 'running' AND serial <> $3)";
+    QUEUE_KEY = "SELECT priority, turn FROM jobs WHERE id = $1 AND state = 'queued'";
+    SPEED = "SELECT COALESCE(SUM(audio_s), 0.0), COALESCE(SUM(wall_s), 0.0), CAST(COALESCE(SUM(jobs), 0) AS BIGINT) FROM engine_speeds";
+    STATES = "SELECT state, COUNT(*), MIN(created_at_us) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state";
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its number, unique among jobs.
+    pub serial: i64,
+    /// Its name.
+    pub id: JobId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// What it works on.
+    pub recording: RecordingId,
+    /// What another system calls it.
+    pub external_id: Option<String>,
+    /// Where it stands.
+    pub state: JobState,
+    /// The stage that runs, is next, or failed.
+    pub stage: Stage,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What was asked.
+    pub options: TranscribeOptions,
+    /// Whether an earlier transcript of the same audio must not be taken instead.
+    pub again: bool,
+    /// Who is told when it has ended.
+    pub callback: Option<Callback>,
+    /// Attempts of its stage since it last made progress.
+    pub attempts: u32,
+    /// Not to be run before this.
+    pub run_at: Timestamp,
+    /// Seconds of the recording that are transcribed.
+    pub done: f64,
+    /// Length of the recording in seconds, once it is known.
+    pub duration: Option<f64>,
+    /// Its transcript, from the first window on.
+    pub transcript: Option<TranscriptId>,
+    /// Why it failed, or why its last attempt did.
+    pub error: Option<JobError>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When a worker first took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// When something about it changed last.
+    pub updated_at: Timestamp,
+}
+
+/// Why a job, or an attempt of it, failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobError {
+    /// What is wrong.
+    pub code: ProblemCode,
+    /// A sentence for people, without secrets and internals.
+    pub detail: String,
+}
+
+/// A stage that ended with its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedStage {
+    /// Which one.
+    pub stage: Stage,
+    /// How many attempts it took.
+    pub attempts: u32,
+    /// When its last attempt began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Only those in this state.
+    pub state: Option<JobState>,
+    /// Only those of this recording.
+    pub recording: Option<RecordingId>,
+}
+
+/// A page of a list, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// The serial to go on before; `None` on the last page.
+    pub next: Option<i64>,
+}
+
+impl<T> Page<T> {
+    /// The first `limit` of `items`, which may have one more to show that the list goes on.
+    pub(crate) fn cut(mut items: Vec<T>, limit: u32, serial: impl Fn(&T) -> i64) -> Self {
+        let has_more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = if has_more { items.last().map(serial) } else { None };
+        Self { items, next }
+    }
+}
+
+/// What came of an attempt to change a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// It was changed, and is now this.
+    Done(Box<Job>),
+    /// Its state does not allow it.
+    Refused(Box<Job>),
+    /// There is no such job.
+    Missing,
+}
+
+/// Where a waiting job stands in the queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Position {
+    /// Jobs that wait before it or run now.
+    pub ahead: u64,
+    /// How long they will take, from the measured speed of the engine; `None` while nothing was measured.
+    pub wait: Option<Duration>,
+}
+
+/// How full the queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueStats {
+    /// Jobs that wait.
+    pub queued: u64,
+    /// Jobs that run.
+    pub running: u64,
+    /// When the oldest waiting job was accepted.
+    pub oldest_queued: Option<Timestamp>,
+}
+
+#[derive(FromRow)]
+pub(crate) struct JobRow {
+    serial: i64,
+    id: String,
+    workspace_id: String,
+    recording_id: String,
+    external_id: Option<String>,
+    state: String,
+    stage: String,
+    priority: i64,
+    options: String,
+    again: bool,
+    callback: Option<String>,
+    attempts: i64,
+    run_at_us: i64,
+    pub(crate) fence: i64,
+    done_s: f64,
+    duration_s: Option<f64>,
+    transcript_id: Option<String>,
+    error_code: Option<String>,
+    error_detail: Option<String>,
+    created_at_us: i64,
+    started_at_us: Option<i64>,
+    finished_at_us: Option<i64>,
+    updated_at_us: i64,
+}
+
+impl JobRow {
+    pub(crate) fn read(self) -> Result<Job, Error> {
+        let id = self.id;
+        let corrupt = |what: &str| Error::Corrupt {
+            table: "jobs",
+            id: id.clone(),
+            reason: format!("its {what} cannot be read"),
+        };
+        let callback = self.callback.as_deref().map(|text| documents::read("jobs", &id, text));
+        let error = match self.error_code.as_deref() {
+            None => None,
+            Some(code) => Some(JobError {
+                code: ProblemCode::from_name(code).ok_or_else(|| corrupt("error code"))?,
+                detail: self.error_detail.unwrap_or_default(),
+            }),
+        };
+        let transcript = self.transcript_id.as_deref().map(TranscriptId::parse).transpose();
+        Ok(Job {
+            serial: self.serial,
+            workspace: WorkspaceId::parse(&self.workspace_id).map_err(|_| corrupt("workspace"))?,
+            recording: RecordingId::parse(&self.recording_id).map_err(|_| corrupt("recording"))?,
+            external_id: self.external_id,
+            state: JobState::from_name(&self.state).ok_or_else(|| corrupt("state"))?,
+            stage: Stage::from_name(&self.stage).ok_or_else(|| corrupt("stage"))?,
+            priority: priority_of(self.priority).ok_or_else(|| corrupt("priority"))?,
+            options: documents::read("jobs", &id, &self.options)?,
+            again: self.again,
+            callback: callback.transpose()?,
+            attempts: u32::try_from(self.attempts).map_err(|_| corrupt("number of attempts"))?,
+            run_at: Timestamp::from_micros(self.run_at_us),
+            done: self.done_s,
+            duration: self.duration_s,
+            transcript: transcript.map_err(|_| corrupt("transcript"))?,
+            error,
+            created_at: Timestamp::from_micros(self.created_at_us),
+            started_at: self.started_at_us.map(Timestamp::from_micros),
+            finished_at: self.finished_at_us.map(Timestamp::from_micros),
+            updated_at: Timestamp::from_micros(self.updated_at_us),
+            id: JobId::parse(&id).map_err(|_| corrupt("id"))?,
+        })
+    }
+}
+
+/// The number that sorts a priority.
+pub(crate) fn rank(priority: Priority) -> i64 {
+    match priority {
+        Priority::Low => 0,
+        Priority::Normal => 1,
+        Priority::High => 2,
+    }
+}
+
+fn priority_of(rank_in_row: i64) -> Option<Priority> {
+    Priority::ALL.iter().copied().find(|priority| rank(*priority) == rank_in_row)
+}
+
+/// The job `id` of `workspace`.
+pub(crate) async fn find(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &JobId,
+) -> Result<Option<Job>, Error> {
+    let row = run!(conn, fetch_optional::<JobRow>, FIND, workspace.as_str(), id.as_str())?;
+    row.map(JobRow::read).transpose()
+}
+
+/// The turn of a job that joins the queue now: after the last one of its own workspace, beside the first of the others.
+///
+/// Serving turns in order is a round robin over the workspaces that have work, at the cost of two look-ups in an index.
+pub(crate) async fn next_turn(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    priority: Priority,
+) -> Result<i64, Error> {
+    let (turn,) = run!(conn, fetch_one::<(i64,)>, TURN, workspace.as_str(), rank(priority))?;
+    Ok(turn)
+}
+
+/// Writes that `job` is in `kind`'s state now, and tells whoever waits for its end.
+pub(crate) async fn tell(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    now: Timestamp,
+    job: &Job,
+    kind: EventKind,
+) -> Result<(), Error> {
+    let data = EventData {
+        recording_id: Some(job.recording.as_str()),
+        job_id: Some(job.id.as_str()),
+        transcript_id: job.transcript.as_ref().map(TranscriptId::as_str),
+        stage: Some(job.stage.name()),
+        error_code: job.error.as_ref().map(|error| error.code.name()),
+        ..EventData::default()
+    };
+    let event = NewEvent { workspace: &job.workspace, kind, subject: job.id.as_str(), data };
+    let is_called_back = match kind {
+        EventKind::JobSucceeded => true,
+        EventKind::JobFailed | EventKind::JobCancelled => {
+            job.callback.as_ref().is_some_and(|callback| callback.on_failure)
+        }
+        _ => false,
+    };
+    let callback = job.callback.as_ref().filter(|_| is_called_back).map(documents::write);
+    events::publish_to(conn, clock, now, &event, callback.as_deref()).await
+}
+
+/// Ends `job` in the final `state`, and tells. `false` if it had ended already.
+pub(crate) async fn end(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    mut job: Job,
+    state: JobState,
+    transcript: Option<TranscriptId>,
+    error: Option<JobError>,
+) -> Result<bool, Error> {
+    let now = clock.now();
+    let kind = match state {
+        JobState::Succeeded => EventKind::JobSucceeded,
+        JobState::Cancelled => EventKind::JobCancelled,
+        JobState::Failed | JobState::Queued | JobState::Running => EventKind::JobFailed,
+    };
+    let ended = run!(
+        conn,
+        execute,
+        END,
+        job.id.as_str(),
+        state.name(),
+        error.as_ref().map(|error| error.code.name()),
+        error.as_ref().map(|error| error.detail.as_str()),
+        transcript.as_ref().map(TranscriptId::as_str),
+        now.as_micros()
+    )?;
+    if ended == 0 {
+        return Ok(false);
+    }
+    job.error = error;
+    job.transcript = transcript.or(job.transcript);
+    tell(conn, clock, now, &job, kind).await?;
+    Ok(true)
+}
+
+impl Store {
+    /// The job `id` of `workspace`, if there is one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn find_job(
+        &self,
+        workspace: &WorkspaceId,
+        id: &JobId,
+    ) -> Result<Option<Job>, Error> {
+        find(&mut self.reader().await?.conn(), workspace, id).await
+    }
+
+    /// Jobs of `workspace`, newest first, from below the serial `before` on.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn page_jobs(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &JobFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Job>, Error> {
+        let mut reader = self.reader().await?;
+        let rows = run!(
+            &mut reader.conn(),
+            fetch_all::<JobRow>,
+            PAGE,
+            workspace.as_str(),
+            before.unwrap_or(i64::MAX),
+            filter.state.map_or("", JobState::name),
+            filter.recording.as_ref().map_or("", RecordingId::as_str),
+            i64::from(limit) + 1
+        )?;
+        let jobs = rows.into_iter().map(JobRow::read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(jobs, limit, |job| job.serial))
+    }
+
+    /// The stages of job `id` that ended with a result.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn finished_stages(&self, id: &JobId) -> Result<Vec<FinishedStage>, Error> {
+        let mut reader = self.reader().await?;
+        let rows =
+            run!(&mut reader.conn(), fetch_all::<(String, i64, i64, i64)>, STAGES, id.as_str())?;
+        let stages = rows.into_iter().filter_map(|(stage, attempts, started, finished)| {
+            Some(FinishedStage {
+                stage: Stage::from_name(&stage)?,
+                attempts: u32::try_from(attempts).ok()?,
+                started_at: Timestamp::from_micros(started),
+                finished_at: Timestamp::from_micros(finished),
+            })
+        });
+        Ok(stages.collect())
+    }
+
+    /// Cancels job `id`; its worker notices within a second. Refused for a job that has ended.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn cancel_job(&self, workspace: &WorkspaceId, id: &JobId) -> Result<Change, Error> {
+        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = find(conn, &workspace, &id).await? else {
+                    return Ok(Change::Missing);
+                };
+                if !end(conn, &clock, job, JobState::Cancelled, None, None).await? {
+                    return refused(conn, &workspace, &id).await;
+                }
+                changed(conn, &workspace, &id).await
+            })
+        })
+        .await
+    }
+
+    /// Puts a job that ended back into the queue, from `stage` on, or from the stage that failed. Refused while it waits or
+    /// runs. A succeeded job keeps its transcript as the recording's current one until the new one is complete.
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`], or where the database cannot be written.
+    pub async fn retry_job(
+        &self,
+        workspace: &WorkspaceId,
+        id: &JobId,
+        stage: Option<Stage>,
+    ) -> Result<Change, Error> {
+        let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = find(conn, &workspace, &id).await? else {
+                    return Ok(Change::Missing);
+                };
+                if !job.state.is_final() {
+                    return Ok(Change::Refused(Box::new(job)));
+                }
+                store.admit(conn).await?;
+                requeue(conn, store.clock(), &job, stage).await?;
+                changed(conn, &workspace, &id).await
+            })
+        })
+        .await
+    }
+
+    /// Where waiting job `id` stands; `None` for one that does not wait.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn queue_position(&self, job: &Job) -> Result<Option<Position>, Error> {
+        let mut reader = self.reader().await?;
+        let mut conn = reader.conn();
+        let key = run!(&mut conn, fetch_optional::<(i64, i64)>, QUEUE_KEY, job.id.as_str())?;
+        let Some((priority, turn)) = key else { return Ok(None) };
+        let (ahead, known_s, unknown) =
+            run!(&mut conn, fetch_one::<(i64, f64, i64)>, AHEAD, priority, turn, job.serial)?;
+        let (audio_s, wall_s, jobs) = run!(&mut conn, fetch_one::<(f64, f64, i64)>, SPEED)?;
+        let wait = (audio_s > 0.0 && jobs > 0).then(|| {
+            // A job of unknown length is taken to be as long as the others were on average.
+            let audio_ahead = known_s + unknown as f64 * audio_s / jobs as f64;
+            Duration::try_from_secs_f64(audio_ahead * wall_s / audio_s).unwrap_or(Duration::MAX)
+        });
+        Ok(Some(Position { ahead: u64::try_from(ahead).unwrap_or_default(), wait }))
+    }
+
+    /// How full the queue is, over all workspaces.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn queue_stats(&self) -> Result<QueueStats, Error> {
+        let mut reader = self.reader().await?;
+        let rows = run!(&mut reader.conn(), fetch_all::<(String, i64, Option<i64>)>, STATES)?;
+        let mut stats = QueueStats::default();
+        for (state, count, oldest) in rows {
+            let count = u64::try_from(count).unwrap_or_default();
+            if state == JobState::Queued.name() {
+                stats.queued = count;
+                stats.oldest_queued = oldest.map(Timestamp::from_micros);
+            } else {
+                stats.running = count;
+            }
+        }
+        Ok(stats)
+    }
+}
+
+async fn changed(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &JobId,
+) -> Result<Change, Error> {
+    let job = find(conn, workspace, id).await?;
+    Ok(job.map_or(Change::Missing, |job| Change::Done(Box::new(job))))
+}
+
+async fn refused(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &JobId,
+) -> Result<Change, Error> {
+    let job = find(conn, workspace, id).await?;
+    Ok(job.map_or(Change::Missing, |job| Change::Refused(Box::new(job))))
+}
+
+async fn requeue(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    job: &Job,
+    stage: Option<Stage>,
+) -> Result<(), Error> {
+    let now = clock.now();
+    let succeeded = job.state == JobState::Succeeded;
+    let stage = stage.unwrap_or(if succeeded { Stage::Transcribe } else { job.stage });
+    // Windows that a failed transcription committed are kept and gone on from; asking for the stage again after it succeeded
+    // means a new transcript.
+    let keeps_windows = !succeeded && job.stage == Stage::Transcribe && stage == Stage::Transcribe;
+    let turn = next_turn(conn, &job.workspace, job.priority).await?;
+    run!(conn, execute, FORGET_STAGES, job.id.as_str(), stage == Stage::Acquire)?;
+    run!(
+        conn,
+        execute,
+        REQUEUE,
+        job.id.as_str(),
+        stage.name(),
+        now.as_micros(),
+        succeeded,
+        if keeps_windows { job.done } else { 0.0 },
+        job.transcript.as_ref().filter(|_| keeps_windows).map(TranscriptId::as_str),
+        turn
+    )?;
+    tell(conn, clock, now, job, EventKind::JobQueued).await
+}

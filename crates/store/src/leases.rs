@@ -1,0 +1,281 @@
+//! Leases: how workers take jobs, keep them, and give them back.
+//!
+//! A worker claims a job for a time and extends the lease while it works. Each claim raises the job's fence; every write
+//! of a worker names the fence that it claimed with, so one that lost its lease cannot overwrite the work of the next.
+
+use std::time::Duration;
+
+use hansard_domain::event::EventKind;
+use hansard_domain::id::{Id, JobId, WorkerId};
+use hansard_domain::job::{JobState, Stage};
+use hansard_domain::problem::ProblemCode;
+use hansard_domain::time::Timestamp;
+
+use crate::backend::{Conn, run, statements};
+use crate::jobs::{self, Job, JobError, JobRow};
+use crate::recordings::StoredMedia;
+use crate::{Error, Store, media};
+
+/// A job that loses this many workers in a row without any progress is given up: it takes them down.
+pub const WORKERS_LOST_MAX: u32 = 20;
+
+statements! {
+    /// Jobs whose worker is gone wait again, where they were in the queue.
+    RECLAIM = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
+        updated_at_us = $1 WHERE state = 'running' AND lease_until_us < $1";
+    CLAIM = sqlite "UPDATE jobs SET state = 'running', lease_owner = $1, lease_until_us = $2, fence = fence + 1, \
+        attempts = attempts + 1, started_at_us = COALESCE(started_at_us, $3), updated_at_us = $3 \
+        WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
+            ORDER BY priority DESC, turn, serial LIMIT $4) \
+        RETURNING serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us",
+        postgres "UPDATE jobs SET state = 'running', lease_owner = $1, lease_until_us = $2, fence = fence + 1, \
+        attempts = attempts + 1, started_at_us = COALESCE(started_at_us, $3), updated_at_us = $3 \
+        WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
+            ORDER BY priority DESC, turn, serial LIMIT $4 FOR UPDATE SKIP LOCKED) \
+        RETURNING serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us";
+    EXTEND = "UPDATE jobs SET lease_until_us = $2 WHERE lease_owner = $1 AND state = 'running'";
+    HELD = "SELECT id, fence FROM jobs WHERE lease_owner = $1 AND state = 'running'";
+    LOCK = sqlite "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running'",
+        postgres "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
+        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+        started_at_us, finished_at_us, updated_at_us FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE";
+    RETURN = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
+        attempts = $2, run_at_us = $3, error_code = $4, error_detail = $5, updated_at_us = $6 WHERE id = $1";
+    ACQUIRED = "UPDATE recordings SET media_key = $2, media_type = $3, size_bytes = $4, sha256 = $5, updated_at_us = $6 \
+        WHERE id = $1";
+    ADVANCE = "UPDATE jobs SET stage = $2, attempts = 1, updated_at_us = $3 WHERE id = $1";
+    FINISHED_STAGE = "INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
+        started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us";
+}
+
+/// A job that a worker holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The job, as it was when it was claimed.
+    pub job: Job,
+    /// What its worker proves itself with.
+    pub lease: Lease,
+}
+
+/// The proof that a worker holds a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// Its fence at the time of the claim.
+    pub fence: i64,
+}
+
+/// What came of something that only the holder of a lease may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held<T> {
+    /// It was done.
+    Yes(T),
+    /// The lease is lost: the job was cancelled, deleted, or given to another worker. Nothing was written.
+    Lost,
+}
+
+/// The job under `lease`, locked until the transaction ends; `None` if the lease is lost.
+pub(crate) async fn lock(conn: &mut Conn<'_>, lease: &Lease) -> Result<Option<Job>, Error> {
+    let row = run!(conn, fetch_optional::<JobRow>, LOCK, lease.job.as_str(), lease.fence)?;
+    row.map(JobRow::read).transpose()
+}
+
+/// Notes that `stage` of `job` ended with its result.
+pub(crate) async fn stage_finished(
+    conn: &mut Conn<'_>,
+    job: &Job,
+    stage: Stage,
+    started_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    run!(
+        conn,
+        execute,
+        FINISHED_STAGE,
+        job.id.as_str(),
+        stage.name(),
+        i64::from(job.attempts),
+        started_at.as_micros(),
+        now.as_micros()
+    )
+    .map(drop)
+}
+
+impl Store {
+    /// Takes up to `count` waiting jobs for `worker`, the most urgent first, until `lease` from now.
+    ///
+    /// Jobs whose own worker let its lease run out come back to the queue first. One that has lost
+    /// [`WORKERS_LOST_MAX`] workers without progress fails instead of being handed out again.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn claim_jobs(
+        &self,
+        worker: &WorkerId,
+        count: u32,
+        lease: Duration,
+    ) -> Result<Vec<Claimed>, Error> {
+        let (clock, worker) = (self.clock().clone(), worker.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let now = clock.now();
+                run!(conn, execute, RECLAIM, now.as_micros())?;
+                let until = now.after(lease).as_micros();
+                let rows = run!(
+                    conn,
+                    fetch_all::<JobRow>,
+                    CLAIM,
+                    worker.as_str(),
+                    until,
+                    now.as_micros(),
+                    i64::from(count)
+                )?;
+                let mut claimed = Vec::with_capacity(rows.len());
+                for row in rows {
+                    let fence = row.fence;
+                    let job = row.read()?;
+                    if job.attempts > WORKERS_LOST_MAX {
+                        let detail =
+                            format!("{WORKERS_LOST_MAX} workers were lost on it without progress");
+                        let error = JobError { code: ProblemCode::WorkersLost, detail };
+                        jobs::end(conn, &clock, job, JobState::Failed, None, Some(error)).await?;
+                        continue;
+                    }
+                    jobs::tell(conn, &clock, now, &job, EventKind::JobStarted).await?;
+                    let lease = Lease { job: job.id.clone(), fence };
+                    claimed.push(Claimed { job, lease });
+                }
+                // RETURNING has no order of its own.
+                claimed.sort_by_key(|one| (std::cmp::Reverse(one.job.priority), one.job.serial));
+                Ok(claimed)
+            })
+        })
+        .await
+    }
+
+    /// Extends every lease that `worker` holds to `lease` from now.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn extend_leases(&self, worker: &WorkerId, lease: Duration) -> Result<(), Error> {
+        let (until, worker) = (self.clock().now().after(lease), worker.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                run!(conn, execute, EXTEND, worker.as_str(), until.as_micros()).map(drop)
+            })
+        })
+        .await
+    }
+
+    /// The leases that `worker` holds. One that it thinks it has and that is not here is lost.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn held_leases(&self, worker: &WorkerId) -> Result<Vec<Lease>, Error> {
+        let mut reader = self.reader().await?;
+        let rows = run!(&mut reader.conn(), fetch_all::<(String, i64)>, HELD, worker.as_str())?;
+        let leases = rows
+            .into_iter()
+            .filter_map(|(job, fence)| Some(Lease { job: JobId::parse(&job).ok()?, fence }));
+        Ok(leases.collect())
+    }
+
+    /// Ends the acquire stage: the recording's media are stored. The lease stays, for the next stage.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn finish_acquire(
+        &self,
+        lease: &Lease,
+        started_at: Timestamp,
+        media: StoredMedia,
+    ) -> Result<Held<()>, Error> {
+        let (clock, lease) = (self.clock().clone(), lease.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(mut job) = lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                let now = clock.now();
+                let size = i64::try_from(media.size).unwrap_or(i64::MAX);
+                run!(
+                    conn,
+                    execute,
+                    ACQUIRED,
+                    job.recording.as_str(),
+                    &media.key,
+                    &media.media_type,
+                    size,
+                    &media.sha256,
+                    now.as_micros()
+                )?;
+                media::keep(conn, &media.key, &job.recording).await?;
+                stage_finished(conn, &job, Stage::Acquire, started_at, now).await?;
+                let next = Stage::Transcribe.name();
+                run!(conn, execute, ADVANCE, job.id.as_str(), next, now.as_micros())?;
+                job.stage = Stage::Acquire;
+                jobs::tell(conn, &clock, now, &job, EventKind::JobStageFinished).await?;
+                Ok(Held::Yes(()))
+            })
+        })
+        .await
+    }
+
+    /// Gives a job back to be run again, not before `run_at`. With an `error` it was an attempt that failed; without one, as
+    /// when the worker shuts down, the attempt does not count.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn return_job(
+        &self,
+        lease: &Lease,
+        run_at: Timestamp,
+        error: Option<JobError>,
+    ) -> Result<Held<()>, Error> {
+        let (clock, lease) = (self.clock().clone(), lease.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(mut job) = lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                let now = clock.now();
+                let attempts = if error.is_some() { job.attempts } else { job.attempts - 1 };
+                run!(
+                    conn,
+                    execute,
+                    RETURN,
+                    job.id.as_str(),
+                    i64::from(attempts),
+                    run_at.as_micros(),
+                    error.as_ref().map(|error| error.code.name()),
+                    error.as_ref().map(|error| error.detail.as_str()),
+                    now.as_micros()
+                )?;
+                job.error = error;
+                jobs::tell(conn, &clock, now, &job, EventKind::JobQueued).await?;
+                Ok(Held::Yes(()))
+            })
+        })
+        .await
+    }
+
+    /// Ends a job with an error that trying again cannot help. What its stages committed is kept.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn fail_job(&self, lease: &Lease, error: JobError) -> Result<Held<()>, Error> {
+        let (clock, lease) = (self.clock().clone(), lease.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                jobs::end(conn, &clock, job, JobState::Failed, None, Some(error)).await?;
+                Ok(Held::Yes(()))
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,227 @@
+//! The transcribe stage: what the holder of a lease writes on the way from media to a transcript.
+
+use hansard_domain::id::TranscriptId;
+use hansard_domain::job::{JobState, Stage};
+use hansard_domain::time::Timestamp;
+
+use hansard_domain::id::Id;
+
+use crate::backend::{Conn, run, statements};
+use crate::jobs::{self, Job};
+use crate::leases::{self, Held, Lease};
+use crate::transcripts::{self, Content, Progress, Window};
+use crate::{Error, Store, documents};
+
+/// Speeds are halved when they stand for more jobs than this, so that they follow a change of machine or load.
+const SPEED_JOBS_MAX: i64 = 50;
+
+statements! {
+    ATTACH = "UPDATE jobs SET transcript_id = $2, done_s = 0.0, updated_at_us = $3 WHERE id = $1";
+    PROGRESS = "UPDATE jobs SET done_s = $2, duration_s = COALESCE($3, duration_s), attempts = 1, error_code = NULL, \
+        error_detail = NULL, updated_at_us = $4 WHERE id = $1";
+    LENGTH = "UPDATE jobs SET done_s = $2, duration_s = $2, stage = 'transcribe' WHERE id = $1";
+    SHOW = "UPDATE recordings SET current_transcript_id = $2, duration_s = $3, updated_at_us = $4 WHERE id = $1";
+    SHOWN_LENGTH = "SELECT duration_s FROM transcripts WHERE id = $1";
+    BUSY_TWIN = "SELECT COUNT(*) FROM jobs AS other JOIN recordings AS its ON its.id = other.recording_id \
+        WHERE other.state = 'running' AND other.stage = 'transcribe' AND other.transcript_id IS NOT NULL \
+        AND other.id <> $1 AND other.workspace_id = $2 AND its.sha256 = $3 AND other.options_hash = $4";
+    MEASURE = "INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) VALUES ($1, $2, $3, 1) \
+        ON CONFLICT (model) DO UPDATE SET audio_s = engine_speeds.audio_s + EXCLUDED.audio_s, \
+        wall_s = engine_speeds.wall_s + EXCLUDED.wall_s, jobs = engine_speeds.jobs + 1";
+    DECAY = "UPDATE engine_speeds SET audio_s = audio_s / 2, wall_s = wall_s / 2, jobs = jobs / 2 \
+        WHERE model = $1 AND jobs > $2";
+}
+
+/// How a transcription begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begin {
+    /// Transcribe, from the start or from a checkpoint.
+    Go {
+        /// The transcript to write to.
+        transcript: TranscriptId,
+        /// The number of its next window.
+        ordinal: i64,
+        /// Where an earlier attempt stopped.
+        checkpoint: Option<String>,
+    },
+    /// The same audio had been transcribed with the same options: that text was copied and the job has succeeded.
+    Copied,
+    /// Another job is transcribing the same audio with the same options. Come back later.
+    Wait,
+}
+
+/// What is known at the end of a transcription.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The language, if anything was said.
+    pub language: Option<String>,
+    /// Its probability when it was detected.
+    pub language_probability: Option<f32>,
+    /// Length of the recording in seconds.
+    pub duration: f64,
+    /// Seconds of audio that this attempt transcribed.
+    pub heard: f64,
+    /// Seconds that it took.
+    pub took: f64,
+    /// When this attempt began.
+    pub started_at: Timestamp,
+}
+
+impl Store {
+    /// Begins the transcribe stage with the engine and model called `model`.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn begin_transcript(
+        &self,
+        lease: &Lease,
+        sha256: &str,
+        model: &str,
+    ) -> Result<Held<Begin>, Error> {
+        let (store, lease) = (self.clone(), lease.clone());
+        let (sha256, model) = (sha256.to_owned(), model.to_owned());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                let content = Content { sha256: &sha256, options: &job.options, model: &model };
+                if let Some(begin) = go_on(conn, &job, &model).await? {
+                    return Ok(Held::Yes(begin));
+                }
+                if !job.again {
+                    if let Some(twin) = transcripts::twin(conn, &job.workspace, &content).await? {
+                        take_copy(conn, &store, &job, &twin).await?;
+                        return Ok(Held::Yes(Begin::Copied));
+                    }
+                    if has_busy_twin(conn, &job, &sha256).await? {
+                        return Ok(Held::Yes(Begin::Wait));
+                    }
+                }
+                let (id, now): (TranscriptId, _) = (store.clock().id(), store.clock().now());
+                transcripts::insert(conn, &id, &job, &content, now).await?;
+                run!(conn, execute, ATTACH, job.id.as_str(), id.as_str(), now.as_micros())?;
+                Ok(Held::Yes(Begin::Go { transcript: id, ordinal: 0, checkpoint: None }))
+            })
+        })
+        .await
+    }
+
+    /// Commits window `ordinal` of `transcript` with the checkpoint after it.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn commit_window(
+        &self,
+        lease: &Lease,
+        transcript: &TranscriptId,
+        ordinal: i64,
+        window: Window,
+        progress: Progress,
+    ) -> Result<Held<()>, Error> {
+        let (store, lease, transcript) = (self.clone(), lease.clone(), transcript.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                let appended =
+                    transcripts::append_window(conn, &transcript, ordinal, &window, &progress)
+                        .await?;
+                if !appended {
+                    return Ok(Held::Lost);
+                }
+                let now = store.clock().now().as_micros();
+                run!(
+                    conn,
+                    execute,
+                    PROGRESS,
+                    job.id.as_str(),
+                    progress.done,
+                    progress.duration,
+                    now
+                )?;
+                transcripts::tell_window(conn, &store, &job, &transcript, ordinal, progress.done)
+                    .await?;
+                Ok(Held::Yes(()))
+            })
+        })
+        .await
+    }
+
+    /// Ends the transcribe stage and with it the job: the transcript is complete and becomes the recording's current one, and
+    /// whoever asked is told through the outbox.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn finish_transcript(
+        &self,
+        lease: &Lease,
+        transcript: &TranscriptId,
+        model: &str,
+        finished: Finished,
+    ) -> Result<Held<()>, Error> {
+        let (store, lease, transcript) = (self.clone(), lease.clone(), transcript.clone());
+        let model = model.to_owned();
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                let now = store.clock().now();
+                let Finished { language, language_probability, duration, heard, took, started_at } =
+                    finished;
+                let language = language.as_deref();
+                transcripts::complete(
+                    conn,
+                    &transcript,
+                    language,
+                    language_probability,
+                    duration,
+                    now,
+                )
+                .await?;
+                run!(conn, execute, MEASURE, &model, heard, took)?;
+                run!(conn, execute, DECAY, &model, SPEED_JOBS_MAX)?;
+                leases::stage_finished(conn, &job, Stage::Transcribe, started_at, now).await?;
+                succeed(conn, &store, job, transcript, Some(duration)).await?;
+                Ok(Held::Yes(()))
+            })
+        })
+        .await
+    }
+}
+
+/// Goes on with the transcript that an earlier attempt of `job` left, unless another model made it.
+async fn go_on(conn: &mut Conn<'_>, job: &Job, model: &str) -> Result<Option<Begin>, Error> {
+    let Some(id) = &job.transcript else { return Ok(None) };
+    let Some(left) = transcripts::unfinished(conn, id).await? else { return Ok(None) };
+    if left.model != model {
+        transcripts::discard(conn, id).await?;
+        return Ok(None);
+    }
+    let (ordinal, checkpoint) = (left.windows, left.checkpoint);
+    Ok(Some(Begin::Go { transcript: id.clone(), ordinal, checkpoint }))
+}
+
+async fn has_busy_twin(conn: &mut Conn<'_>, job: &Job, sha256: &str) -> Result<bool, Error> {
+    let (workspace, hash) = (job.workspace.as_str(), documents::options_hash(&job.options));
+    let (busy,) =
+        run!(conn, fetch_one::<(i64,)>, BUSY_TWIN, job.id.as_str(), workspace, sha256, hash)?;
+    Ok(busy > 0)
+}
+
+async fn take_copy(conn: &mut Conn<'_>, store: &Store, job: &Job, twin: &str) -> Result<(), Error> {
+    let (id, now): (TranscriptId, _) = (store.clock().id(), store.clock().now());
+    transcripts::copy(conn, twin, &id, &job.recording, &job.id, now).await?;
+    leases::stage_finished(conn, job, Stage::Transcribe, now, now).await?;
+    let (duration,) = run!(conn, fetch_one::<(Option<f64>,)>, SHOWN_LENGTH, id.as_str())?;
+    succeed(conn, store, job.clone(), id, duration).await
+}
+
+async fn succeed(
+    conn: &mut Conn<'_>,
+    store: &Store,
+    job: Job,
+    transcript: TranscriptId,
+    duration: Option<f64>,
+) -> Result<(), Error> {
+    let now = store.clock().now().as_micros();
+    run!(conn, execute, SHOW, job.recording.as_str(), transcript.as_str(), duration, now)?;
+    run!(conn, execute, LENGTH, job.id.as_str(), duration.unwrap_or_default())?;
+    jobs::end(conn, store.clock(), job, JobState::Succeeded, Some(transcript), None).await.map(drop)
+}

@@ -1,0 +1,371 @@
+//! Transcripts, and how they grow: window by window, each with the checkpoint to go on from.
+
+use hansard_domain::event::EventKind;
+use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, WorkspaceId};
+use hansard_domain::job::TranscribeOptions;
+use hansard_domain::time::Timestamp;
+use hansard_domain::transcript::Segment;
+use sqlx::FromRow;
+
+use crate::backend::{Conn, run, statements};
+use crate::events::{self, EventData, NewEvent};
+use crate::jobs::Page;
+use crate::{Error, Store, documents};
+
+statements! {
+    FIND = "SELECT serial, id, workspace_id, recording_id, job_id, external_id, model, options, language, \
+        language_probability, duration_s, windows, created_at_us, completed_at_us \
+        FROM transcripts WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT serial, id, workspace_id, recording_id, job_id, external_id, model, options, language, \
+        language_probability, duration_s, windows, created_at_us, completed_at_us \
+        FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR recording_id = $3) \
+        ORDER BY serial DESC LIMIT $4";
+    WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
+        ORDER BY ordinal LIMIT $3";
+    INSERT = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, windows, \
+        created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)";
+    APPEND_WINDOW = "INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3)";
+    ADVANCE = "UPDATE transcripts SET windows = windows + 1, checkpoint = $3, language = $4, language_probability = $5 \
+        WHERE id = $1 AND windows = $2";
+    COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
+        checkpoint = NULL WHERE id = $1 AND completed_at_us IS NULL";
+    CHECKPOINT = "SELECT model, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
+    TWIN = "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
+        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1";
+    COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
+        language_probability, duration_s, windows, created_at_us, completed_at_us) \
+        SELECT $1, workspace_id, $2, $3, model, options, options_hash, sha256, language, language_probability, duration_s, \
+        windows, $4, $4 FROM transcripts WHERE id = $5";
+    COPY_WINDOWS = "INSERT INTO transcript_windows (transcript_id, ordinal, document) \
+        SELECT $1, ordinal, document FROM transcript_windows WHERE transcript_id = $2";
+    DISCARD_WINDOWS = "DELETE FROM transcript_windows WHERE transcript_id = $1";
+    DISCARD = "DELETE FROM transcripts WHERE id = $1";
+}
+
+/// Windows that are read at once.
+pub const WINDOWS_PER_PAGE_MAX: u32 = 1000;
+
+/// What is known about a transcript besides its text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TranscriptHead {
+    /// Its number, unique among transcripts.
+    pub serial: i64,
+    /// Its name.
+    pub id: TranscriptId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// What it is the text of.
+    pub recording: RecordingId,
+    /// The job that made it.
+    pub job: JobId,
+    /// What another system calls it.
+    pub external_id: Option<String>,
+    /// Engine and model, as `whisper/base`.
+    pub model: String,
+    /// What was asked for.
+    pub options: TranscribeOptions,
+    /// ISO 639 code of the language; `None` while it is unknown, and where nothing was said.
+    pub language: Option<String>,
+    /// Probability of that language when it was detected.
+    pub language_probability: Option<f64>,
+    /// Length of the recording in seconds, once it was read to its end.
+    pub duration: Option<f64>,
+    /// Windows so far.
+    pub windows: i64,
+    /// When its first window could be written.
+    pub created_at: Timestamp,
+    /// When its last one was; `None` while it grows.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// A window of a transcript: final from the moment it is committed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Window {
+    /// The channel that it comes from, from 0, where channels are kept apart.
+    pub channel: Option<u16>,
+    /// What was said, in order of time.
+    pub segments: Vec<Segment>,
+    /// What the guard against invented text took out.
+    pub dropped: Vec<Segment>,
+}
+
+/// How far a transcription is, after a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Where to go on: a document of the workflow's.
+    pub checkpoint: String,
+    /// Seconds that are transcribed.
+    pub done: f64,
+    /// Length of the recording in seconds, if its container states it.
+    pub duration: Option<f64>,
+    /// The language, once it is known.
+    pub language: Option<String>,
+    /// Its probability when it was detected.
+    pub language_probability: Option<f32>,
+}
+
+#[derive(FromRow)]
+struct HeadRow {
+    serial: i64,
+    id: String,
+    workspace_id: String,
+    recording_id: String,
+    job_id: String,
+    external_id: Option<String>,
+    model: String,
+    options: String,
+    language: Option<String>,
+    language_probability: Option<f64>,
+    duration_s: Option<f64>,
+    windows: i64,
+    created_at_us: i64,
+    completed_at_us: Option<i64>,
+}
+
+impl HeadRow {
+    fn read(self) -> Result<TranscriptHead, Error> {
+        let id = self.id;
+        let corrupt = |what: &str| Error::Corrupt {
+            table: "transcripts",
+            id: id.clone(),
+            reason: format!("its {what} cannot be read"),
+        };
+        Ok(TranscriptHead {
+            serial: self.serial,
+            workspace: WorkspaceId::parse(&self.workspace_id).map_err(|_| corrupt("workspace"))?,
+            recording: RecordingId::parse(&self.recording_id).map_err(|_| corrupt("recording"))?,
+            job: JobId::parse(&self.job_id).map_err(|_| corrupt("job"))?,
+            external_id: self.external_id,
+            model: self.model,
+            options: documents::read("transcripts", &id, &self.options)?,
+            language: self.language,
+            language_probability: self.language_probability,
+            duration: self.duration_s,
+            windows: self.windows,
+            created_at: Timestamp::from_micros(self.created_at_us),
+            completed_at: self.completed_at_us.map(Timestamp::from_micros),
+            id: TranscriptId::parse(&id).map_err(|_| corrupt("id"))?,
+        })
+    }
+}
+
+impl Store {
+    /// The head of transcript `id` of `workspace`, if there is one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn find_transcript(
+        &self,
+        workspace: &WorkspaceId,
+        id: &TranscriptId,
+    ) -> Result<Option<TranscriptHead>, Error> {
+        let mut reader = self.reader().await?;
+        let row = run!(
+            &mut reader.conn(),
+            fetch_optional::<HeadRow>,
+            FIND,
+            workspace.as_str(),
+            id.as_str()
+        )?;
+        row.map(HeadRow::read).transpose()
+    }
+
+    /// Heads of the transcripts of `workspace`, or of one of its recordings, newest first, from below the serial `before` on.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn page_transcripts(
+        &self,
+        workspace: &WorkspaceId,
+        recording: Option<&RecordingId>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<TranscriptHead>, Error> {
+        let mut reader = self.reader().await?;
+        let rows = run!(
+            &mut reader.conn(),
+            fetch_all::<HeadRow>,
+            PAGE,
+            workspace.as_str(),
+            before.unwrap_or(i64::MAX),
+            recording.map_or("", RecordingId::as_str),
+            i64::from(limit) + 1
+        )?;
+        let heads = rows.into_iter().map(HeadRow::read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(heads, limit, |head| head.serial))
+    }
+
+    /// Up to `limit` windows of transcript `id` from number `first` on, and never more than [`WINDOWS_PER_PAGE_MAX`].
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn windows(
+        &self,
+        id: &TranscriptId,
+        first: i64,
+        limit: u32,
+    ) -> Result<Vec<Window>, Error> {
+        let mut reader = self.reader().await?;
+        let limit = i64::from(limit.min(WINDOWS_PER_PAGE_MAX));
+        let rows = run!(
+            &mut reader.conn(),
+            fetch_all::<(i64, String)>,
+            WINDOWS,
+            id.as_str(),
+            first,
+            limit
+        )?;
+        rows.iter()
+            .map(|(_, text)| documents::read("transcript_windows", id.as_str(), text))
+            .collect()
+    }
+}
+
+/// A transcript that a job goes on with.
+pub(crate) struct Unfinished {
+    pub(crate) model: String,
+    pub(crate) windows: i64,
+    pub(crate) checkpoint: Option<String>,
+}
+
+/// The unfinished transcript `id`, if it is there and unfinished.
+pub(crate) async fn unfinished(
+    conn: &mut Conn<'_>,
+    id: &TranscriptId,
+) -> Result<Option<Unfinished>, Error> {
+    let row = run!(conn, fetch_optional::<(String, i64, Option<String>)>, CHECKPOINT, id.as_str())?;
+    Ok(row.map(|(model, windows, checkpoint)| Unfinished { model, windows, checkpoint }))
+}
+
+/// What identifies the text of a recording: the same content, options and model give the same transcript.
+pub(crate) struct Content<'a> {
+    pub(crate) sha256: &'a str,
+    pub(crate) options: &'a TranscribeOptions,
+    pub(crate) model: &'a str,
+}
+
+/// A complete transcript of `workspace` with this content, if there is one.
+pub(crate) async fn twin(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    content: &Content<'_>,
+) -> Result<Option<String>, Error> {
+    let hash = documents::options_hash(content.options);
+    let row = run!(
+        conn,
+        fetch_optional::<(String,)>,
+        TWIN,
+        workspace.as_str(),
+        content.sha256,
+        hash,
+        content.model
+    )?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// Writes a complete copy of transcript `twin` for `recording`: it stays when the twin's recording is deleted.
+pub(crate) async fn copy(
+    conn: &mut Conn<'_>,
+    twin: &str,
+    new: &TranscriptId,
+    recording: &RecordingId,
+    job: &JobId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let micros = now.as_micros();
+    run!(conn, execute, COPY, new.as_str(), recording.as_str(), job.as_str(), micros, twin)?;
+    run!(conn, execute, COPY_WINDOWS, new.as_str(), twin).map(drop)
+}
+
+/// Writes the head of a new transcript without windows.
+pub(crate) async fn insert(
+    conn: &mut Conn<'_>,
+    id: &TranscriptId,
+    job: &crate::jobs::Job,
+    content: &Content<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    run!(
+        conn,
+        execute,
+        INSERT,
+        id.as_str(),
+        job.workspace.as_str(),
+        job.recording.as_str(),
+        job.id.as_str(),
+        content.model,
+        documents::write(content.options),
+        documents::options_hash(content.options),
+        content.sha256,
+        now.as_micros()
+    )
+    .map(drop)
+}
+
+/// Removes a transcript with its windows.
+pub(crate) async fn discard(conn: &mut Conn<'_>, id: &TranscriptId) -> Result<(), Error> {
+    run!(conn, execute, DISCARD_WINDOWS, id.as_str())?;
+    run!(conn, execute, DISCARD, id.as_str()).map(drop)
+}
+
+/// Appends window `ordinal`; `false` if the transcript has it already, or lacks the one before it.
+pub(crate) async fn append_window(
+    conn: &mut Conn<'_>,
+    id: &TranscriptId,
+    ordinal: i64,
+    window: &Window,
+    progress: &Progress,
+) -> Result<bool, Error> {
+    let advanced = run!(
+        conn,
+        execute,
+        ADVANCE,
+        id.as_str(),
+        ordinal,
+        &progress.checkpoint,
+        progress.language.as_deref(),
+        progress.language_probability.map(f64::from)
+    )?;
+    if advanced == 0 {
+        return Ok(false);
+    }
+    let document = documents::write(window);
+    run!(conn, execute, APPEND_WINDOW, id.as_str(), ordinal, document)?;
+    Ok(true)
+}
+
+/// Marks a transcript as complete.
+pub(crate) async fn complete(
+    conn: &mut Conn<'_>,
+    id: &TranscriptId,
+    language: Option<&str>,
+    language_probability: Option<f32>,
+    duration: f64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let probability = language_probability.map(f64::from);
+    run!(conn, execute, COMPLETE, id.as_str(), now.as_micros(), language, probability, duration)
+        .map(drop)
+}
+
+/// The event of a window.
+pub(crate) async fn tell_window(
+    conn: &mut Conn<'_>,
+    store: &Store,
+    job: &crate::jobs::Job,
+    id: &TranscriptId,
+    ordinal: i64,
+    done: f64,
+) -> Result<(), Error> {
+    let data = EventData {
+        recording_id: Some(job.recording.as_str()),
+        job_id: Some(job.id.as_str()),
+        transcript_id: Some(id.as_str()),
+        ordinal: Some(ordinal),
+        done_s: Some(done),
+        ..EventData::default()
+    };
+    let kind = EventKind::TranscriptWindow;
+    let event = NewEvent { workspace: &job.workspace, kind, subject: id.as_str(), data };
+    events::publish(conn, store.clock(), store.clock().now(), &event).await
+}
