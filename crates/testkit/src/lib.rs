@@ -1,10 +1,23 @@
-//! What the tests of several crates share: [`shapes`], models of published sizes with random weights; [`hub_server`], a
-//! model hub on this machine; [`postgres`], a database server; and [`tools`], where programs of others are found.
+//! What the tests of several crates share.
+//!
+//! | Module | What it gives |
+//! |---|---|
+//! | [`hub_server`] | a model hub |
+//! | [`postgres`] | a database server, and fresh databases |
+//! | [`proxy`] | connections that break, in front of any server |
+//! | [`receiver`] | a receiver of webhooks that answers as told |
+//! | [`s3`] | an S3 server |
+//! | [`shapes`] | models of published sizes with random weights |
+//! | [`tools`] | programs of others that `make test` installs |
 //!
 //! Used by tests and benchmarks only: nothing that ships depends on it, and it depends on nothing of ours. The rules of
 //! the house that the compiler cannot keep are tests of this crate, in `tests/tidy`.
 
+mod background;
 pub mod hub_server;
 pub mod postgres;
+pub mod proxy;
+pub mod receiver;
+pub mod s3;
 pub mod shapes;
 pub mod tools;
