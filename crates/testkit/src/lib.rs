@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`hub_server`] | a model hub |
 //! | [`postgres`] | a database server, and fresh databases |
+//! | [`process`] | the built program, running |
 //! | [`proxy`] | connections that break, in front of any server |
 //! | [`receiver`] | a receiver of webhooks that answers as told |
 //! | [`s3`] | an S3 server |
 //! | [`shapes`] | models of published sizes with random weights |
+//! | [`speech`] | recordings |
 //! | [`tools`] | programs of others that `make test` installs |
 //!
 //! Used by tests and benchmarks only: nothing that ships depends on it, and it depends on nothing of ours. The rules of
@@ -16,8 +18,10 @@
 mod background;
 pub mod hub_server;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod s3;
 pub mod shapes;
+pub mod speech;
 pub mod tools;

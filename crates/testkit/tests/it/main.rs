@@ -2,7 +2,9 @@
 
 mod client;
 mod postgres;
+mod process;
 mod proxy;
 mod receiver;
 mod s3;
+mod speech;
 mod tools;
