@@ -25,13 +25,15 @@ fn query(url: &str, sql: &str) -> Option<String> {
 
 #[test]
 fn every_database_is_empty_and_alone() {
-    let (one, other) = (Postgres::shared().create_database(), Postgres::shared().create_database());
+    let making = [(); 8].map(|()| thread::spawn(|| Postgres::shared().create_database()));
+    let urls = making.map(|one| one.join().expect("databases can be made at the same time"));
+    let [one, other, ..] = &urls;
 
-    query(&one, "CREATE TABLE fact (it text)").expect("a new database can be written");
+    query(one, "CREATE TABLE fact (it text)").expect("a new database can be written");
 
-    assert!(query(&other, "SELECT * FROM fact").is_none());
-    assert_eq!(query(&other, "SHOW fsync").as_deref(), Some("off"));
-    assert_eq!(query(&other, "SHOW max_connections").as_deref(), Some("200"));
+    assert!(query(other, "SELECT * FROM fact").is_none());
+    assert_eq!(query(other, "SHOW fsync").as_deref(), Some("off"));
+    assert_eq!(query(other, "SHOW max_connections").as_deref(), Some("200"));
 }
 
 #[test]
