@@ -1,8 +1,7 @@
 //! An S3 server that is not ours: `s3s-fs`, over a temporary folder.
 //!
-//! It wants path-style addresses and signed requests, and takes any region. For a missing bucket it answers `NoSuchKey`
-//! where a download is asked for, and `NoSuchBucket` elsewhere. Put a [`crate::proxy::FaultyProxy`] in front of it for
-//! connections that break.
+//! It wants path-style addresses and signed requests, and takes any region. Put a [`crate::proxy::FaultyProxy`] in front
+//! of it for connections that break.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -25,6 +24,10 @@ pub const ACCESS_KEY: &str = "AKIATESTKIT";
 
 /// The secret of [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "a secret/of+the testkit";
+
+/// What a download from a bucket that does not exist is answered.
+const NO_SUCH_BUCKET: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>";
 
 /// A running server. It ends, and its buckets go, when it is dropped.
 #[derive(Debug)]
@@ -41,7 +44,9 @@ impl S3Server {
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = service.build();
-        let router = Router::new().fallback(move |request| answer(service.clone(), request));
+        let buckets = folder.path().to_owned();
+        let router = Router::new()
+            .fallback(move |request| answer(service.clone(), buckets.clone(), request));
         Self { server: Background::serve(router), folder }
     }
 
@@ -82,8 +87,15 @@ impl S3Server {
     }
 }
 
-async fn answer(service: S3Service, request: Request) -> Response {
+async fn answer(service: S3Service, buckets: PathBuf, request: Request) -> Response {
+    let bucket = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    let bucket = buckets.join(bucket);
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
+        // For a download s3s-fs says `NoSuchKey`, where others tell that it is the bucket.
+        Ok(answer) if answer.status() == StatusCode::NOT_FOUND && !bucket.exists() => {
+            let xml = [(header::CONTENT_TYPE, "application/xml")];
+            (StatusCode::NOT_FOUND, xml, NO_SUCH_BUCKET).into_response()
+        }
         Ok(answer) => answer.map(Body::new),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:?}")).into_response(),
     }

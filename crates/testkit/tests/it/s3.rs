@@ -59,7 +59,9 @@ fn what_is_missing_is_told() {
     let server = S3Server::start();
     server.create_bucket("talks");
 
-    let missing = get(&server, "/talks/none.wav", SECRET_KEY);
+    let object = get(&server, "/talks/none.wav", SECRET_KEY);
+    let bucket = get(&server, "/nowhere/none.wav", SECRET_KEY);
 
-    assert!(missing.starts_with("404 ") && missing.contains("NoSuchKey"), "{missing}");
+    assert!(object.starts_with("404 ") && object.contains("NoSuchKey"), "{object}");
+    assert!(bucket.starts_with("404 ") && bucket.contains("NoSuchBucket"), "{bucket}");
 }
