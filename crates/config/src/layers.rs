@@ -23,8 +23,7 @@ const SECRET_BYTES_MAX: u64 = 1 << 16;
 /// The values that won, by key.
 pub(crate) type Values = BTreeMap<&'static str, Given>;
 
-/// A value as it was written.
-#[derive(Debug, Clone)]
+/// A value as it was written. It may be a secret, so it cannot be printed.
 pub(crate) struct Given {
     /// The text of the value; for a secret in a file, of the file.
     pub(crate) text: String,
@@ -189,7 +188,16 @@ fn problem_of(entry: &Entry, message: String) -> Problem {
 fn text_of_file(source: &FileSource, problems: &mut Vec<Problem>) -> Option<String> {
     match read_bounded(&source.path, FILE_BYTES_MAX) {
         Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !source.is_required => None,
+        // Some people have a folder of Python's packages under the name `.env`.
+        Err(error)
+            if !source.is_required
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::IsADirectory
+                ) =>
+        {
+            None
+        }
         Err(error) => {
             problems.push(problem_of_file(&source.path, None, format!("cannot be read: {error}")));
             None

@@ -15,7 +15,7 @@ section! {
 
         /// Port to listen on in place of that of `server.bind`, as hosting platforms set it.
         /// It has no effect when `server.bind` comes from a stronger layer.
-        port: Option<u16> = unset("8080").named(&["PORT"]),
+        port: Option<u16> = unset("8080").within("0", "65535").named(&["PORT"]),
 
         /// Static key that callers send as `Authorization: Bearer` or `X-API-Key`.
         /// Without one, only programs on this machine may call.

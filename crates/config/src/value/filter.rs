@@ -42,16 +42,23 @@ impl Value for LogFilter {
     }
 }
 
-/// A word alone has to be a level: the syntax would take any other for a module of which everything is to be written.
+/// One part of a list. A word alone has to be a level: the syntax would take any other for a module of which everything is
+/// to be written.
 fn directive(text: &str) -> Result<String, Refusal> {
-    if text.contains(['=', '[', ']', '{', '}']) {
-        return Ok(text.to_owned());
+    match text.rsplit_once('=') {
+        // Spans with fields have brackets, and are left to the parser.
+        _ if text.contains(['[', ']', '{', '}']) => Ok(text.to_owned()),
+        Some((module, name)) => Ok(format!("{module}={}", level(name)?)),
+        None => level(text).map(str::to_owned),
     }
-    let level = text.to_lowercase();
-    if let Some((_, ours)) = PYTHON_LEVELS.iter().find(|(python, _)| *python == level) {
-        return Ok((*ours).to_owned());
+}
+
+fn level(name: &str) -> Result<&'static str, Refusal> {
+    let name = name.trim().to_lowercase();
+    if let Some((_, ours)) = PYTHON_LEVELS.iter().find(|(python, _)| *python == name) {
+        return Ok(ours);
     }
-    LEVELS.contains(&level.as_str()).then_some(level).ok_or(Refusal::Unexpected)
+    LEVELS.into_iter().find(|level| *level == name).ok_or(Refusal::Unexpected)
 }
 
 #[cfg(test)]
@@ -65,7 +72,9 @@ mod tests {
             ("WARNING", "warn"),
             ("CRITICAL", "error"),
             ("off", "off"),
-            ("warning, hansard_store=debug", "warn,hansard_store=debug"),
+            ("warning, hansard_store=DEBUG", "warn,hansard_store=debug"),
+            ("info,hansard_net=WARNING", "info,hansard_net=warn"),
+            ("info,[job.run{job.id}]=debug", "info,[job.run{job.id}]=debug"),
         ] {
             assert_eq!(LogFilter::parse(text).map(|filter| filter.to_string()), Ok(filter.into()));
         }

@@ -14,17 +14,17 @@ fn logged(format: &str, level: &str) -> String {
     let folder = setup.path("logs");
     let setup = setup.variable("HANSARD__LOG__FOLDER", &folder);
 
-    logging::prepare(&setup.config().log).unwrap().within(|| {
+    logging::prepare(&setup.config().log).expect("a folder of files").within(|| {
         tracing::info!(job.id = "job_1", "job started");
         tracing::debug!("something for developers");
     });
 
-    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let file = files.next().unwrap();
-    assert_eq!(files.next(), None);
-    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let files = fs::read_dir(folder).expect("the folder was made");
+    let files: Vec<_> = files.map(|entry| entry.expect("an entry").path()).collect();
+    let [file] = files.as_slice() else { panic!("one file and not {files:?}") };
+    let name = file.file_name().expect("a name").to_string_lossy();
     assert!(name.starts_with("hansard.") && name.ends_with(".log"), "{name}");
-    fs::read_to_string(file).unwrap()
+    fs::read_to_string(file).expect("a text")
 }
 
 #[test]

@@ -130,6 +130,9 @@ fn settings_that_do_not_go_together_are_refused() {
 #[test]
 fn only_a_file_that_was_named_has_to_be_there() {
     Setup::new().config();
+    let setup = Setup::new();
+    std::fs::create_dir(setup.path(".env")).unwrap();
+    setup.config();
 
     let mut setup = Setup::new();
     let missing = FileSource { path: setup.path("missing"), is_required: true };
