@@ -16,6 +16,7 @@ pub mod leases;
 mod media;
 mod migrations;
 pub mod recordings;
+pub mod s3;
 mod store;
 mod transcribing;
 pub mod transcripts;

@@ -118,6 +118,11 @@ impl Media {
         Ok(Self { objects: Arc::new(objects), place: Place::Folder(folder) })
     }
 
+    /// Objects go to `bucket`, through this store of the `object_store` crate.
+    pub(crate) fn objects(objects: Arc<dyn ObjectStore>, bucket: String) -> Self {
+        Self { objects, place: Place::Bucket(bucket) }
+    }
+
     /// Where the object `key` is a file, for readers that seek.
     pub fn file(&self, key: &str) -> Option<PathBuf> {
         match &self.place {
