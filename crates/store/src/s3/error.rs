@@ -50,7 +50,10 @@ pub enum S3Error {
 impl S3Error {
     /// Whether another attempt later may succeed.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Throttled | Self::Changed | Self::Corrupt { .. } | Self::Unavailable(_))
+        matches!(
+            self,
+            Self::Throttled | Self::Changed | Self::Corrupt { .. } | Self::Unavailable(_)
+        )
     }
 
     pub(super) fn of(error: object_store::Error) -> Self {
@@ -63,8 +66,12 @@ impl S3Error {
                 return Self::Throttled;
             }
             Some(
-                code @ ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken"
-                | "TokenRefreshRequired" | "AuthorizationHeaderMalformed"),
+                code @ ("InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired"
+                | "AuthorizationHeaderMalformed"),
             ) => return Self::Credentials { code: code.to_owned() },
             _ => {}
         }

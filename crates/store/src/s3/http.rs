@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use hansard_net::{Client, Trust};
 use http::HeaderName;
 use http_body_util::BodyExt;
+use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
-use object_store::ClientOptions;
 
 /// Checksums of a whole object, as S3 names their headers.
 pub(super) const CHECKSUMS: [&str; 4] = ["crc64nvme", "crc32c", "crc32", "sha256"];
