@@ -5,6 +5,7 @@
 pub mod event;
 pub mod id;
 pub mod job;
+pub mod language;
 mod names;
 pub mod problem;
 pub mod source;
