@@ -25,6 +25,12 @@ impl Token {
         value.set_sensitive(true);
         Ok(Self(value))
     }
+
+    /// Whether `text`, which somebody sent us, holds this token and must not be shown.
+    pub fn is_in(&self, text: &str) -> bool {
+        let token = self.0.to_str().unwrap_or_default();
+        text.contains(token.strip_prefix("Bearer ").unwrap_or(token))
+    }
 }
 
 impl std::fmt::Debug for Token {
@@ -206,6 +212,7 @@ mod tests {
         let request = Request::new(url("https://hub.example/"), Trust::Operator).bearer(&token);
 
         assert!(!format!("{token:?} {request:?}").contains("secret"));
+        assert!(token.is_in("no such key: hf_secret") && !token.is_in("no such key: hf_s***t"));
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! Who may be called on a caller's word.
 
-use std::sync::Arc;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use hansard_net::{Call, Client, Error, Guard, Proxies, Redirects, Request, Settings, Trust};
+use futures_util::future::BoxFuture;
+use hansard_net::{
+    Call, Client, Error, Guard, Proxies, Redirects, Request, Resolve, Settings, Trust,
+};
 
 use crate::host::{Host, Names, PRIVATE, PUBLIC, answer, client, redirect, settings};
 
@@ -166,4 +173,36 @@ async fn a_proxy_does_not_resolve_for_callers() {
     assert_eq!(&call(Trust::Operator).await[..], b"by proxy");
     assert_eq!(&call(Trust::Caller).await[..], b"hello");
     assert_eq!(proxy.seen().len(), 1);
+}
+
+/// Answers when the other end of the channel is dropped.
+#[derive(Debug)]
+struct SlowNames(Mutex<Option<Receiver<()>>>);
+
+impl Resolve for SlowNames {
+    fn resolve(&self, _name: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        let end = self.0.lock().unwrap().take().unwrap();
+        Box::pin(async move {
+            // As the system's own function does: it blocks a thread, and cannot be interrupted.
+            let looked = tokio::task::spawn_blocking(move || end.recv()).await;
+            Err(io::Error::other(format!("{looked:?}")))
+        })
+    }
+}
+
+#[test]
+fn a_name_server_that_hangs_holds_nobody_up() {
+    let (hold, end) = channel();
+    let settings = Settings {
+        resolver: Arc::new(SlowNames(Mutex::new(Some(end)))),
+        connect_timeout: Duration::from_millis(50),
+        ..Settings::default()
+    };
+    let client = Client::new(&settings).unwrap();
+    let request = Request::new("http://slow.example/".parse().unwrap(), Trust::Caller);
+
+    let outcome = hansard_net::wait(client.send(Call::get(request)));
+
+    assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+    drop(hold);
 }
