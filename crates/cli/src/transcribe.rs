@@ -200,7 +200,7 @@ fn refuse(job: &Job, error: Error) -> Result<anyhow::Error, Failure> {
         Error::Media(error) => Ok(error.into()),
         Error::Options(_) => Err(Failure::new(Exit::Usage, error)),
         Error::Model { .. } => Err(Failure::new(Exit::Model, error)),
-        Error::Cancelled | Error::Observer(_) => {
+        Error::Cancelled | Error::Observer(_) | Error::Remote { .. } => {
             Ok(anyhow::Error::new(error).context(job.input.name()))
         }
     }

@@ -6,8 +6,12 @@
 //! and a whole window that the model takes for silence by openai-whisper's rule.)
 
 use std::collections::VecDeque;
+use std::io::Write;
 
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use hansard_domain::transcript::{Segment, Suspicion};
+use hansard_media::{SAMPLE_RATE, Span};
 
 /// Below this share of its time with voice, a segment has none.
 const VOICED_SHARE_MIN: f64 = 0.1;
@@ -121,6 +125,26 @@ pub(crate) fn is_invented(suspicions: &[Suspicion]) -> bool {
         || (has(Suspicion::NoSpeech)
             && (has(Suspicion::LowProbability) || has(Suspicion::KnownPhrase)))
         || (has(Suspicion::Repetition) && has(Suspicion::Compressible))
+}
+
+/// The share of `start..end` seconds that lies in `spans`.
+pub(crate) fn voiced_share(spans: &[Span], start: f64, end: f64) -> f64 {
+    let seconds = |sample: u64| sample as f64 / SAMPLE_RATE as f64;
+    let voiced: f64 = spans
+        .iter()
+        .map(|span| (seconds(span.end).min(end) - seconds(span.start).max(start)).max(0.0))
+        .sum();
+    if end > start { voiced / (end - start) } else { 0.0 }
+}
+
+/// Bytes of `text` over its size after zlib: the measure of openai-whisper.
+pub(crate) fn compression_ratio(text: &str) -> f32 {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let compressed = encoder
+        .write_all(text.as_bytes())
+        .and_then(|()| encoder.finish())
+        .expect("writing to memory does not fail");
+    text.len() as f32 / compressed.len() as f32
 }
 
 /// Lower case, words only, one space between them, accents of the Latin languages left out.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hansard_domain::transcript::{Segment, Task, Transcript};
 use hansard_media::Recording;
@@ -198,6 +199,19 @@ pub enum Error {
         path: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A service that was asked did not do its part.
+    #[error("the speech service failed: {reason}")]
+    Remote {
+        /// What happened, without the key.
+        reason: String,
+        /// Whether the same recording may succeed later, as when the service is busy or cannot be reached.
+        passing: bool,
+        /// How long the service wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
+        /// What the network or the answer said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The observer could not keep what it was told.
     #[error("cannot keep a finished window")]

@@ -1,11 +1,7 @@
 //! One recording being transcribed: what both long-form modes do with a window.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use hansard_domain::transcript::{Segment, Task};
-use hansard_media::{SAMPLE_RATE, Span};
+use hansard_media::Span;
 
 use super::align::align;
 use super::decoder::Session;
@@ -14,7 +10,7 @@ use super::model::{Features, Model};
 use super::search::{Found, Strategy, search};
 use super::segments::Piece;
 use super::words::add_words;
-use crate::guard::{Guard, Limits, is_invented};
+use crate::guard::{Guard, Limits, compression_ratio, is_invented, voiced_share};
 use crate::{Cancel, Checkpoint, Error, Options};
 
 /// The state of one transcription.
@@ -261,26 +257,6 @@ fn check(model: &Model, options: &Options) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-/// Bytes of `text` over its size after zlib: the measure of openai-whisper.
-fn compression_ratio(text: &str) -> f32 {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let compressed = encoder
-        .write_all(text.as_bytes())
-        .and_then(|()| encoder.finish())
-        .expect("writing to memory does not fail");
-    text.len() as f32 / compressed.len() as f32
-}
-
-/// The share of `start..end` seconds that lies in `spans`.
-fn voiced_share(spans: &[Span], start: f64, end: f64) -> f64 {
-    let seconds = |sample: u64| sample as f64 / SAMPLE_RATE as f64;
-    let voiced: f64 = spans
-        .iter()
-        .map(|span| (seconds(span.end).min(end) - seconds(span.start).max(start)).max(0.0))
-        .sum();
-    if end > start { voiced / (end - start) } else { 0.0 }
 }
 
 /// Seconds of `frames` mel frames.

@@ -7,6 +7,8 @@ mod formats;
 mod golden;
 mod greedy;
 mod numbers;
+mod openai;
+mod service;
 mod shapes;
 mod suite;
 mod support;

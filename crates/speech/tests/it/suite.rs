@@ -1,4 +1,4 @@
-//! What every engine promises. One suite, run on Whisper in both long-form modes and on the fake.
+//! What every engine promises. One suite, run on Whisper in both long-form modes, on a service and on the fake.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,6 +9,7 @@ use hansard_speech::{
     Cancel, Checkpoint, Error, LongForm, Observer, Options, Silent, Transcriber, WindowDone,
 };
 
+use crate::service::Service;
 use crate::support::{clip, whisper};
 
 fn options(long_form: LongForm) -> Options {
@@ -198,5 +199,6 @@ macro_rules! transcriber_suite {
 transcriber_suite! {
     whisper_by_windows: whisper(), LongForm::Windows;
     whisper_in_sequence: whisper(), LongForm::Sequential;
+    service: &Service::start().engine(), LongForm::Windows;
     fake: &Fake::new(), LongForm::Windows;
 }
