@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::ConfigArgs;
 use crate::formats::FormatChoice;
 use crate::models::ModelsArgs;
 use values::{Language, OptionalFloat};
@@ -25,7 +26,7 @@ Data goes to standard output, everything else to standard error.
 Exit codes:
     0  everything was done
     1  some input or output failed; the others were done
-    2  the command line is wrong
+    2  the command line or the configuration is wrong
     3  the model is missing or cannot be loaded
     4  an output file exists already, and nothing was done (--force replaces it)
   130  interrupted; what was finished was kept
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// List, fetch, import, check and remove models
     Models(ModelsArgs),
+    /// Show and check the configuration of the service
+    Config(ConfigArgs),
 }
 
 #[derive(Debug, Args)]

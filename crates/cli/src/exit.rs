@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Success,
     /// Some input or output failed; what could be done was.
     Failed,
-    /// The command line asks for something that cannot be.
+    /// The command line or the configuration asks for something that cannot be.
     Usage,
     /// The model is missing or cannot be loaded.
     Model,

@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod config;
 mod demo;
 mod engine;
 mod exit;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Transcribe(args) => transcribe::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Config(args) => config::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -1,6 +1,7 @@
 //! The command line as its users type it.
 
 mod bundled_model;
+mod config;
 mod demo;
 mod help;
 mod models;
