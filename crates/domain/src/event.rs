@@ -1,4 +1,4 @@
-//! Facts that the event log keeps.
+//! Facts that the event log keeps, and how they are handed on.
 
 use crate::names::names;
 
@@ -46,5 +46,19 @@ impl EventKind {
             | Self::TranscriptWindow
             | Self::EndpointTest => false,
         }
+    }
+}
+
+names! {
+    /// Where a delivery stands.
+    DeliveryState {
+        /// Waits for its first or next attempt, or is being sent.
+        Pending = "pending",
+        /// The receiver took it.
+        Delivered = "delivered",
+        /// The receiver refused it for good, or did not take it in all attempts.
+        Failed = "failed",
+        /// Its endpoint was disabled before it was delivered.
+        Cancelled = "cancelled",
     }
 }

@@ -1,17 +1,179 @@
 //! The outbox: events on their way to webhook endpoints and callbacks.
+//!
+//! A delivery is written with its event, in one transaction, and keeps its id until it is deleted: a receiver that gets it
+//! twice can tell. How it is taken, sent and settled is in [`crate::sending`].
 
-use hansard_domain::event::EventKind;
-use hansard_domain::id::{DeliveryId, EventId, Id, WorkspaceId};
+use std::time::Duration;
+
+use hansard_domain::event::{DeliveryState, EventKind};
+use hansard_domain::id::{DeliveryId, EndpointId, EventId, Id, WorkspaceId};
+use hansard_domain::source::Callback;
 use hansard_domain::time::Timestamp;
+use hansard_net::Url;
+use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
-use crate::{Clock, Error};
+use crate::events::{self, EventData, NewEvent};
+use crate::jobs::Page;
+use crate::{Clock, Error, Store, documents, endpoints};
+
+/// Attempts that are shown of one delivery, the last ones.
+const ATTEMPTS_SHOWN_MAX: i64 = 100;
 
 statements! {
-    SUBSCRIBED = "SELECT id, kinds FROM endpoints WHERE workspace_id = $1 AND disabled_at_us IS NULL ORDER BY serial";
-    ENQUEUE = "INSERT INTO deliveries (id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, state, \
-        attempts, next_attempt_us, fence, created_at_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', 0, $9, 0, $9)";
+    /// Locked, so that an endpoint is not disabled or deleted between this and the delivery to it.
+    SUBSCRIBED = sqlite "SELECT id, kinds FROM endpoints WHERE workspace_id = $1 AND disabled_at_us IS NULL ORDER BY serial",
+        postgres "SELECT id, kinds FROM endpoints WHERE workspace_id = $1 AND disabled_at_us IS NULL ORDER BY serial FOR SHARE";
+    ENQUEUE = "INSERT INTO deliveries (id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, \
+        state, attempts, next_attempt_us, fence, created_at_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $10, 0, $10)";
+    FIND = "SELECT serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, attempts, \
+        next_attempt_us, lease_owner, fence, created_at_us, finished_at_us \
+        FROM deliveries WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, attempts, \
+        next_attempt_us, lease_owner, fence, created_at_us, finished_at_us \
+        FROM deliveries WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) \
+        AND ($4 = '' OR endpoint_id = $4) AND ($5 = '' OR subject_id = $5) ORDER BY serial DESC LIMIT $6";
+    ATTEMPTS = "SELECT number, started_at_us, duration_us, status, error FROM delivery_attempts WHERE delivery_id = $1 \
+        ORDER BY number DESC LIMIT $2";
+    REPLAY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_us = $3, finished_at_us = NULL, \
+        fence = fence + 1 WHERE workspace_id = $1 AND id = $2 AND state <> 'pending'";
+    CANCEL_OF_ENDPOINT = "UPDATE deliveries SET state = 'cancelled', finished_at_us = $2, lease_owner = NULL, \
+        fence = fence + 1 WHERE endpoint_id = $1 AND state = 'pending'";
+    DELETE_ATTEMPTS_OF_ENDPOINT = "DELETE FROM delivery_attempts WHERE delivery_id IN \
+        (SELECT id FROM deliveries WHERE endpoint_id = $1)";
+    DELETE_OF_ENDPOINT = "DELETE FROM deliveries WHERE endpoint_id = $1";
+}
+
+/// One event on its way to one receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its number, unique among deliveries.
+    pub serial: i64,
+    /// Its name, the same over all attempts.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// The event.
+    pub event: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// The id of what it happened to.
+    pub subject: String,
+    /// What else the event says: a JSON object, as text.
+    pub data: String,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts since it was written or last replayed.
+    pub attempts: u32,
+    /// When it is tried next; `None` while it is being sent and when it has ended.
+    pub next_attempt: Option<Timestamp>,
+    /// When its event happened.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Who gets a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A webhook endpoint.
+    Endpoint(EndpointId),
+    /// Whoever the job's caller named, or the operator.
+    Callback(Callback),
+}
+
+/// One try to send a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// The status that the receiver answered with, if it answered.
+    pub status: Option<u16>,
+    /// What went wrong, without secrets.
+    pub error: Option<String>,
+}
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only those in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those to this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Only those about this: the id of a job or a recording.
+    pub subject: Option<String>,
+}
+
+/// What came of the wish to send a delivery again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Replay {
+    /// It is due now.
+    Done(Box<Delivery>),
+    /// It is on its way still.
+    Pending(Box<Delivery>),
+    /// There is no such delivery.
+    Missing,
+}
+
+#[derive(FromRow)]
+pub(crate) struct DeliveryRow {
+    pub(crate) serial: i64,
+    id: String,
+    workspace_id: String,
+    event_id: String,
+    kind: String,
+    subject_id: String,
+    data: String,
+    endpoint_id: Option<String>,
+    callback: Option<String>,
+    pub(crate) receiver: String,
+    state: String,
+    attempts: i64,
+    next_attempt_us: i64,
+    lease_owner: Option<String>,
+    pub(crate) fence: i64,
+    created_at_us: i64,
+    finished_at_us: Option<i64>,
+}
+
+impl DeliveryRow {
+    pub(crate) fn read(self) -> Result<Delivery, Error> {
+        let id = self.id;
+        let corrupt = |what: &str| Error::Corrupt {
+            table: "deliveries",
+            id: id.clone(),
+            reason: format!("its {what} cannot be read"),
+        };
+        let recipient = match (&self.endpoint_id, &self.callback) {
+            (Some(endpoint), _) => {
+                Recipient::Endpoint(EndpointId::parse(endpoint).map_err(|_| corrupt("endpoint"))?)
+            }
+            (None, Some(text)) => Recipient::Callback(documents::read("deliveries", &id, text)?),
+            (None, None) => return Err(corrupt("recipient")),
+        };
+        let state = DeliveryState::from_name(&self.state).ok_or_else(|| corrupt("state"))?;
+        let waits = state == DeliveryState::Pending && self.lease_owner.is_none();
+        Ok(Delivery {
+            serial: self.serial,
+            workspace: WorkspaceId::parse(&self.workspace_id).map_err(|_| corrupt("workspace"))?,
+            event: EventId::parse(&self.event_id).map_err(|_| corrupt("event"))?,
+            kind: EventKind::from_name(&self.kind).ok_or_else(|| corrupt("kind"))?,
+            subject: self.subject_id,
+            data: self.data,
+            recipient,
+            state,
+            attempts: u32::try_from(self.attempts).map_err(|_| corrupt("number of attempts"))?,
+            next_attempt: waits.then(|| Timestamp::from_micros(self.next_attempt_us)),
+            created_at: Timestamp::from_micros(self.created_at_us),
+            finished_at: self.finished_at_us.map(Timestamp::from_micros),
+            id: DeliveryId::parse(&id).map_err(|_| corrupt("id"))?,
+        })
+    }
 }
 
 /// An event that was just appended, to be handed to whoever asked for it.
@@ -37,12 +199,14 @@ pub(crate) async fn enqueue(
         let endpoints = run!(conn, fetch_all::<(String, String)>, SUBSCRIBED, workspace)?;
         for (endpoint, kinds) in &endpoints {
             if subscribes(kinds, outgoing.kind) {
-                insert(conn, clock, now, outgoing, Some(endpoint), None).await?;
+                insert(conn, clock, now, outgoing, Some(endpoint), endpoint).await?;
             }
         }
     }
-    if outgoing.callback.is_some() {
-        insert(conn, clock, now, outgoing, None, outgoing.callback).await?;
+    if let Some(callback) = outgoing.callback {
+        let Callback { url, .. } = documents::read("jobs", outgoing.subject, callback)?;
+        let origin = Url::parse(&url).map(|url| url.origin().ascii_serialization());
+        insert(conn, clock, now, outgoing, None, &origin.unwrap_or(url)).await?;
     }
     Ok(())
 }
@@ -52,14 +216,15 @@ fn subscribes(kinds: &str, kind: EventKind) -> bool {
     kinds.is_empty() || kinds.split(' ').any(|name| name == kind.name())
 }
 
+/// A delivery to `endpoint`, or to the callback without one. One `receiver` never holds up another.
 async fn insert(
     conn: &mut Conn<'_>,
     clock: &Clock,
     now: Timestamp,
     outgoing: &Outgoing<'_>,
     endpoint: Option<&str>,
-    callback: Option<&str>,
-) -> Result<(), Error> {
+    receiver: &str,
+) -> Result<DeliveryId, Error> {
     let id: DeliveryId = clock.id();
     run!(
         conn,
@@ -72,8 +237,149 @@ async fn insert(
         outgoing.subject,
         outgoing.data,
         endpoint,
-        callback,
+        outgoing.callback.filter(|_| endpoint.is_none()),
+        receiver,
         now.as_micros()
     )?;
-    Ok(())
+    Ok(id)
+}
+
+/// Ends what waits for an endpoint that was disabled.
+pub(crate) async fn cancel_of_endpoint(
+    conn: &mut Conn<'_>,
+    endpoint: &EndpointId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    run!(conn, execute, CANCEL_OF_ENDPOINT, endpoint.as_str(), now.as_micros()).map(drop)
+}
+
+/// Removes everything that was ever sent to an endpoint, or waits for it.
+pub(crate) async fn delete_of_endpoint(
+    conn: &mut Conn<'_>,
+    endpoint: &EndpointId,
+) -> Result<(), Error> {
+    run!(conn, execute, DELETE_ATTEMPTS_OF_ENDPOINT, endpoint.as_str())?;
+    run!(conn, execute, DELETE_OF_ENDPOINT, endpoint.as_str()).map(drop)
+}
+
+async fn find(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &DeliveryId,
+) -> Result<Option<Delivery>, Error> {
+    let row = run!(conn, fetch_optional::<DeliveryRow>, FIND, workspace.as_str(), id.as_str())?;
+    row.map(DeliveryRow::read).transpose()
+}
+
+impl Store {
+    /// The delivery `id` of `workspace`, if there is one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn find_delivery(
+        &self,
+        workspace: &WorkspaceId,
+        id: &DeliveryId,
+    ) -> Result<Option<Delivery>, Error> {
+        find(&mut self.reader().await?.conn(), workspace, id).await
+    }
+
+    /// The attempts of delivery `id`, oldest first; of more than a hundred, the last hundred.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn delivery_attempts(&self, id: &DeliveryId) -> Result<Vec<Attempt>, Error> {
+        type Row = (i64, i64, i64, Option<i64>, Option<String>);
+        let mut reader = self.reader().await?;
+        let id = id.as_str();
+        let rows = run!(&mut reader.conn(), fetch_all::<Row>, ATTEMPTS, id, ATTEMPTS_SHOWN_MAX)?;
+        let attempts =
+            rows.into_iter().rev().map(|(_, started, duration, status, error)| Attempt {
+                started_at: Timestamp::from_micros(started),
+                duration: Duration::from_micros(u64::try_from(duration).unwrap_or_default()),
+                status: status.and_then(|status| u16::try_from(status).ok()),
+                error,
+            });
+        Ok(attempts.collect())
+    }
+
+    /// Deliveries of `workspace`, newest first, from below the serial `before` on.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn page_deliveries(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &DeliveryFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, Error> {
+        let mut reader = self.reader().await?;
+        let rows = run!(
+            &mut reader.conn(),
+            fetch_all::<DeliveryRow>,
+            PAGE,
+            workspace.as_str(),
+            before.unwrap_or(i64::MAX),
+            filter.state.map_or("", DeliveryState::name),
+            filter.endpoint.as_ref().map_or("", EndpointId::as_str),
+            filter.subject.as_deref().unwrap_or_default(),
+            i64::from(limit) + 1
+        )?;
+        let deliveries = rows.into_iter().map(DeliveryRow::read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(deliveries, limit, |delivery| delivery.serial))
+    }
+
+    /// Sends a delivery that has ended once more, with the same id and all attempts again.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn replay_delivery(
+        &self,
+        workspace: &WorkspaceId,
+        id: &DeliveryId,
+    ) -> Result<Replay, Error> {
+        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let now = clock.now().as_micros();
+                let changed = run!(conn, execute, REPLAY, workspace.as_str(), id.as_str(), now)?;
+                Ok(match find(conn, &workspace, &id).await?.map(Box::new) {
+                    None => Replay::Missing,
+                    Some(delivery) if changed > 0 => Replay::Done(delivery),
+                    Some(delivery) => Replay::Pending(delivery),
+                })
+            })
+        })
+        .await
+    }
+
+    /// Sends a test event to endpoint `id`, disabled or not, and returns its delivery; `None` if there is no such endpoint.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn test_endpoint(
+        &self,
+        workspace: &WorkspaceId,
+        id: &EndpointId,
+    ) -> Result<Option<DeliveryId>, Error> {
+        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                if !endpoints::lock(conn, &workspace, &id).await? {
+                    return Ok(None);
+                }
+                let (workspace, subject, now) = (&workspace, id.as_str(), clock.now());
+                let kind = EventKind::EndpointTest;
+                let data = EventData { endpoint_id: Some(subject), ..EventData::default() };
+                let event = NewEvent { workspace, kind, subject, data };
+                let (event, data) = events::append(conn, &clock, now, &event).await?;
+                let (event, data) = (&event, data.as_str());
+                let outgoing = Outgoing { workspace, event, kind, subject, data, callback: None };
+                let delivery = insert(conn, &clock, now, &outgoing, Some(subject), subject).await?;
+                Ok(Some(delivery))
+            })
+        })
+        .await
+    }
 }

@@ -7,8 +7,9 @@
 mod accept;
 mod backend;
 mod clock;
-mod deliveries;
+pub mod deliveries;
 mod documents;
+pub mod endpoints;
 mod error;
 pub mod events;
 pub mod jobs;
@@ -17,6 +18,7 @@ mod media;
 mod migrations;
 pub mod recordings;
 pub mod s3;
+pub mod sending;
 mod store;
 mod transcribing;
 pub mod transcripts;

@@ -8,16 +8,18 @@ use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use tokio::sync::watch;
 
 use crate::backend::{Conn, Reader};
 use crate::migrations::{self, SchemaVersion};
 use crate::writer::Writer;
-use crate::{Clock, Error, Media};
+use crate::{Clock, Error, Media, events};
 
 /// How long a reader waits for a connection, and SQLite for its lock.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// A PostgreSQL statement that takes longer than this is given up: no row that Hansard reads takes so long to find.
+/// A PostgreSQL statement that takes longer than this is given up: no row that Hansard reads takes so long to find. So is a
+/// transaction whose process is silent for as long: it would hold back the event log.
 const STATEMENT_TIMEOUT: &str = "60s";
 
 /// Pages of the write-ahead log after which SQLite folds it into the database: 16 MiB.
@@ -91,6 +93,7 @@ struct Inner {
     uploads: PathBuf,
     clock: Clock,
     queue_max: u32,
+    written: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -125,7 +128,9 @@ impl Store {
         std::fs::create_dir_all(&settings.uploads)
             .map_err(|source| Error::File { path: settings.uploads.clone(), source })?;
         let Settings { media, uploads, clock, queue_max, .. } = settings;
-        Ok(Self { inner: Arc::new(Inner { backend, media, uploads, clock, queue_max }) })
+        let written = watch::Sender::new(());
+        let inner = Inner { backend, media, uploads, clock, queue_max, written };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Opens the database and brings its schema up to date.
@@ -148,7 +153,10 @@ impl Store {
                 let _alone = lock_file(path).await?;
                 migrations::run(&migrations::sqlite(), writing).await
             }
-            Backend::Postgres { pool } => migrations::run(&migrations::postgres(), pool).await,
+            Backend::Postgres { pool } => {
+                migrations::run(&migrations::postgres(), pool).await?;
+                events::follow_epochs(pool).await
+            }
         }
     }
 
@@ -199,6 +207,11 @@ impl Store {
         self.inner.queue_max
     }
 
+    /// Told of every transaction that this process has committed.
+    pub(crate) fn written(&self) -> &watch::Sender<()> {
+        &self.inner.written
+    }
+
     /// A connection for reading.
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         let acquired = |error| Error::of("store::reader", error);
@@ -216,17 +229,19 @@ impl Store {
         T: Send + 'static,
         F: for<'c, 'd> FnOnce(&'c mut Conn<'d>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
     {
-        match &self.inner.backend {
-            Backend::Sqlite { writer, .. } => writer.write(work).await,
+        let value = match &self.inner.backend {
+            Backend::Sqlite { writer, .. } => writer.write(work).await?,
             Backend::Postgres { pool } => {
                 let begun = pool.begin().await;
                 let mut transaction = begun.map_err(|error| Error::of("store::begin", error))?;
                 let value = work(&mut Conn::Postgres(&mut transaction)).await?;
                 let committed = transaction.commit().await;
                 committed.map_err(|error| Error::Commit(Arc::new(error)))?;
-                Ok(value)
+                value
             }
-        }
+        };
+        self.inner.written.send_replace(());
+        Ok(value)
     }
 }
 
@@ -265,7 +280,10 @@ async fn open_postgres(
 ) -> Result<PgPool, sqlx::Error> {
     let options = options
         .application_name("hansard")
-        .options([("statement_timeout", STATEMENT_TIMEOUT)])
+        .options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+        ])
         .disable_statement_logging();
     PgPoolOptions::new()
         .max_connections(connections_max)

@@ -111,7 +111,7 @@ CREATE TABLE transcript_windows (
 -- The event log. A number is taken at insert and seen at commit, so a reader goes by the transaction (`epoch`) first and stops
 -- before the oldest one still open.
 CREATE TABLE events (
-  epoch         xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  epoch         BIGINT NOT NULL,
   seq           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   id            TEXT NOT NULL UNIQUE,
   workspace_id  TEXT NOT NULL,
@@ -121,7 +121,15 @@ CREATE TABLE events (
   created_at_us BIGINT NOT NULL
 );
 CREATE INDEX events_by_order ON events (epoch, seq);
+CREATE INDEX events_by_workspace ON events (workspace_id, epoch, seq);
 CREATE INDEX events_by_age ON events (created_at_us);
+
+-- An epoch is the number of the transaction and this, so that epochs go on rising in a server with lower transaction numbers,
+-- into which a dump was restored. One row.
+CREATE TABLE event_epochs (
+  shift BIGINT NOT NULL
+);
+INSERT INTO event_epochs (shift) VALUES (0);
 
 CREATE TABLE idempotency_keys (
   workspace_id  TEXT NOT NULL,
@@ -150,7 +158,8 @@ CREATE TABLE endpoints (
 );
 CREATE INDEX endpoints_by_workspace ON endpoints (workspace_id, serial);
 
--- The outbox: one event on its way to one receiver, an endpoint or a job's callback.
+-- The outbox: one event on its way to one receiver, an endpoint or a job's callback. `receiver` is whom a slow answer holds up:
+-- the endpoint, or the origin of the callback. While a worker has the delivery, `next_attempt_us` is the end of its lease.
 CREATE TABLE deliveries (
   serial          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   id              TEXT NOT NULL UNIQUE,
@@ -161,11 +170,11 @@ CREATE TABLE deliveries (
   data            TEXT NOT NULL,
   endpoint_id     TEXT REFERENCES endpoints (id),
   callback        TEXT,
+  receiver        TEXT NOT NULL,
   state           TEXT NOT NULL,
   attempts        BIGINT NOT NULL,
   next_attempt_us BIGINT NOT NULL,
   lease_owner     TEXT,
-  lease_until_us  BIGINT,
   fence           BIGINT NOT NULL,
   created_at_us   BIGINT NOT NULL,
   finished_at_us  BIGINT
@@ -173,6 +182,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, serial);
 CREATE INDEX deliveries_by_subject ON deliveries (subject_id, serial);
 CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, serial);
+CREATE INDEX deliveries_by_receiver ON deliveries (receiver, next_attempt_us) WHERE state = 'pending';
 CREATE INDEX deliveries_due ON deliveries (next_attempt_us) WHERE state = 'pending';
 CREATE INDEX deliveries_finished ON deliveries (finished_at_us) WHERE finished_at_us IS NOT NULL;
 

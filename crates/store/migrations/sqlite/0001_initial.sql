@@ -120,6 +120,7 @@ CREATE TABLE events (
   created_at_us BIGINT NOT NULL
 );
 CREATE INDEX events_by_order ON events (epoch, seq);
+CREATE INDEX events_by_workspace ON events (workspace_id, epoch, seq);
 CREATE INDEX events_by_age ON events (created_at_us);
 
 CREATE TABLE idempotency_keys (
@@ -149,7 +150,8 @@ CREATE TABLE endpoints (
 );
 CREATE INDEX endpoints_by_workspace ON endpoints (workspace_id, serial);
 
--- The outbox: one event on its way to one receiver, an endpoint or a job's callback.
+-- The outbox: one event on its way to one receiver, an endpoint or a job's callback. `receiver` is whom a slow answer holds up:
+-- the endpoint, or the origin of the callback. While a worker has the delivery, `next_attempt_us` is the end of its lease.
 CREATE TABLE deliveries (
   serial          INTEGER PRIMARY KEY AUTOINCREMENT,
   id              TEXT NOT NULL UNIQUE,
@@ -160,11 +162,11 @@ CREATE TABLE deliveries (
   data            TEXT NOT NULL,
   endpoint_id     TEXT REFERENCES endpoints (id),
   callback        TEXT,
+  receiver        TEXT NOT NULL,
   state           TEXT NOT NULL,
   attempts        BIGINT NOT NULL,
   next_attempt_us BIGINT NOT NULL,
   lease_owner     TEXT,
-  lease_until_us  BIGINT,
   fence           BIGINT NOT NULL,
   created_at_us   BIGINT NOT NULL,
   finished_at_us  BIGINT
@@ -172,6 +174,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, serial);
 CREATE INDEX deliveries_by_subject ON deliveries (subject_id, serial);
 CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, serial);
+CREATE INDEX deliveries_by_receiver ON deliveries (receiver, next_attempt_us) WHERE state = 'pending';
 CREATE INDEX deliveries_due ON deliveries (next_attempt_us) WHERE state = 'pending';
 CREATE INDEX deliveries_finished ON deliveries (finished_at_us) WHERE finished_at_us IS NOT NULL;
 
