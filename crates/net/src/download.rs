@@ -56,8 +56,8 @@ pub struct Downloaded {
 impl Client {
     /// Fetches a file into its place.
     ///
-    /// Leaves `<to>.incomplete` behind when it fails on the way. The file appears at `to` only when it is whole, checked
-    /// and on the disk. `progress` is told the bytes that are there. Only one download at a time may have the same `to`;
+    /// Of a file that was promised exactly, `<to>.incomplete` stays behind when it fails on the way. The file appears at
+    /// `to` only when it is whole, checked and on the disk. `progress` is told the bytes that are there. Only one download at a time may have the same `to`;
     /// the caller locks.
     ///
     /// # Errors

@@ -32,6 +32,18 @@ pub(crate) struct Partial {
     pub(crate) restarted: bool,
     /// Of which kind the checksum is.
     kind: fn(String) -> Checksum,
+    /// Removes the bytes if nobody could go on from them later.
+    _leftover: Option<Leftover>,
+}
+
+/// A file that does not outlive the download, however that ends.
+struct Leftover(PathBuf);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        // Usually it is gone already, because it was whole and got its name.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 impl Partial {
@@ -74,6 +86,7 @@ impl Partial {
                 content_type: None,
                 restarted: false,
                 kind,
+                _leftover: whole.is_none().then(|| Leftover(path.to_owned())),
             })
         })
         .await
@@ -170,9 +183,9 @@ impl Partial {
     /// Makes the file durable and gives it its name.
     pub(crate) async fn publish(self, to: &Path) -> Result<Downloaded, Error> {
         let (length, checksum) = (self.length, self.checksum());
-        let Self { file, content_type, .. } = self;
+        let Self { path, file, content_type, _leftover, .. } = self;
         let to = to.to_owned();
-        on_a_thread(self.path, move |path| {
+        on_a_thread(path, move |path| {
             file.sync_all()?;
             fs::rename(path, &to)?;
             sync_folder(&to)

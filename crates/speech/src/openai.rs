@@ -32,6 +32,9 @@ const PIECE_MIN: Duration = Duration::from_secs(30);
 /// Pieces are not longer. OpenAI takes requests of 25 MB, which are 13 minutes of 16 bit samples at 16 kHz.
 const PIECE_MAX: Duration = Duration::from_secs(12 * 60);
 
+/// The API takes codes of ISO 639-1 only; a longer one that it found itself is not given back to it.
+const CODE_LENGTH: usize = 2;
+
 /// Which service, and how it is asked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -113,7 +116,8 @@ impl Transcriber for OpenAi {
             Pieces::new(samples, options.vad, self.piece_samples, checkpoint.next_sample);
         let mut collected = Collected::default();
         while let Some(mut piece) = pieces.next(cancel)? {
-            let language = checkpoint.language.as_deref();
+            let found = checkpoint.language.as_deref().filter(|code| code.len() == CODE_LENGTH);
+            let language = options.language.as_deref().or(found);
             let question = Question { wav: piece.take_wav(), options, language };
             let reply = self.service.ask(&question, cancel)?;
             let heard = reply.language.as_deref().and_then(code_of);

@@ -170,6 +170,20 @@ async fn more_than_was_promised_is_refused() {
 }
 
 #[tokio::test]
+async fn a_download_that_fails_leaves_nothing_behind() {
+    let mut silent = cut("\"v1\"", &recording(), 1000);
+    silent.push(Act::Hang);
+    for script in [cut("\"v1\"", &recording(), 1000), silent, answer("404 Not Found", &[], b"")] {
+        let desk = Desk::with(vec![script]);
+        let request = desk.request().within(Duration::from_millis(500));
+
+        desk.download(&request, 10_000_000).await.unwrap_err();
+
+        assert!(desk.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_compressed_recording_is_refused() {
     let desk = Desk::with(vec![answer("200 OK", &[("content-encoding", "gzip")], &[0x1f, 0x8b])]);
 
