@@ -3,6 +3,9 @@
 //! It keeps every promise of the [`Transcriber`] seam (progress per window, resuming, cancelling, bounded memory) without a
 //! model, so that everything above the seam can be tested in milliseconds.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hansard_domain::transcript::{Segment, Transcript, Word};
@@ -43,6 +46,8 @@ const WORDS: [&str; 16] = [
 #[derive(Debug, Clone, Default)]
 pub struct Fake {
     pause: bool,
+    window_time: Duration,
+    notes: Option<PathBuf>,
 }
 
 impl Fake {
@@ -53,7 +58,19 @@ impl Fake {
 
     /// A fake that waits after each window until it is cancelled, for at most a minute: tests of stopping need no race.
     pub fn pausing() -> Self {
-        Self { pause: true }
+        Self { pause: true, ..Self::default() }
+    }
+
+    /// The same fake, which takes at least so long for each window.
+    pub fn taking(self, window_time: Duration) -> Self {
+        Self { window_time, ..self }
+    }
+
+    /// The same fake, which notes each window in the file at `path` when it has heard it and before anybody is told: a line
+    /// with the recording's name and the window's first sample. The file is appended to, by any number of fakes, and what
+    /// was noted survives a kill of the process.
+    pub fn noting(self, path: impl Into<PathBuf>) -> Self {
+        Self { notes: Some(path.into()), ..self }
     }
 }
 
@@ -93,6 +110,11 @@ impl Transcriber for Fake {
                 checkpoint.language_probability = Some(1.0);
             }
             checkpoint.next_sample = position;
+            wait(self.window_time, cancel)?;
+            if let Some(path) = &self.notes {
+                note(path, recording.name(), window_start)
+                    .map_err(|error| Error::Observer(Box::new(error)))?;
+            }
             observer.window_done(&WindowDone {
                 segments: &segments,
                 dropped: &[],
@@ -209,6 +231,24 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / SAMPLE_RATE as f64
 }
 
+/// Appends a line, whole or not at all: one write to a file that is open for appending.
+fn note(path: &Path, recording: &str, window_start: u64) -> io::Result<()> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    file.write_all(format!("{recording} {window_start}\n").as_bytes())
+}
+
+/// Waits, in steps short enough for a quick end.
+fn wait(time: Duration, cancel: &Cancel) -> Result<(), Error> {
+    let mut left = time;
+    while !left.is_zero() {
+        cancel.check()?;
+        let step = left.min(PAUSE_STEP);
+        std::thread::sleep(step);
+        left -= step;
+    }
+    Ok(())
+}
+
 fn wait_for(cancel: &Cancel) {
     for _ in 0..PAUSE_STEPS_MAX {
         if cancel.is_cancelled() {
@@ -315,6 +355,23 @@ mod tests {
         let stopped = Fake::pausing().transcribe(&tone(65), &options(), None, &cancel, &mut notes);
         assert!(matches!(stopped, Err(Error::Cancelled)));
         assert_eq!(notes.checkpoints.len(), 1);
+    }
+
+    #[test]
+    fn each_window_is_noted_before_anybody_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes");
+        let fake = Fake::new().noting(&path).taking(Duration::from_millis(1));
+        let mut notes = Notes { cancel_after: Some(1), ..Notes::default() };
+        let cancel = notes.cancel.clone();
+
+        let stopped = fake.transcribe(&tone(65), &options(), None, &cancel, &mut notes);
+        let resume = notes.checkpoints.last();
+        fake.transcribe(&tone(65), &options(), resume, &Cancel::default(), &mut Silent).unwrap();
+
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+        let noted = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(noted, "tone 0\ntone 480000\ntone 960000\n");
     }
 
     #[test]
