@@ -1,0 +1,104 @@
+//! From a claimed job to its end, or to its return.
+
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use hansard_domain::job::Stage;
+use hansard_store::Error as StoreError;
+use hansard_store::jobs::JobError;
+use hansard_store::leases::Held;
+
+use crate::acquire::acquire;
+use crate::attempt::Attempt;
+use crate::backoff::random_fraction;
+use crate::error::ActivityError;
+use crate::transcribe::transcribe;
+use crate::worker::Shared;
+
+/// Runs the stages that the job still needs, and writes what came of it.
+pub(super) async fn run(shared: &Shared, attempt: &Arc<Attempt>) {
+    let stages = AssertUnwindSafe(stages(shared, attempt)).catch_unwind().await;
+    let ended = stages.unwrap_or_else(|_| Err(ActivityError::panicked("an activity")));
+    let job = attempt.job();
+    let Err(error) = ended else {
+        let took = shared.store.clock().now().since(job.started_at.unwrap_or(job.created_at));
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(job.id = %job.id, job.duration_ms = duration_ms, "job {} succeeded", job.id);
+        return;
+    };
+    // Where nothing can be written, the lease runs out, or the next look at the leases finds the job.
+    if let Err(unwritten) = settle(shared, attempt, error).await {
+        tracing::warn!(job.id = %job.id, error = %chain(&unwritten), "job {} could not be given back", job.id);
+    }
+}
+
+async fn stages(shared: &Shared, attempt: &Arc<Attempt>) -> Result<(), ActivityError> {
+    let job = attempt.job();
+    let recording = shared.store.find_recording(&job.workspace, &job.recording).await?;
+    // Deleted between the claim and now, and the job with it.
+    let Some(recording) = recording else { return Err(ActivityError::Lost) };
+    let media = match (job.stage, recording.media.clone()) {
+        (Stage::Transcribe, Some(media)) => media,
+        (Stage::Acquire, _) | (Stage::Transcribe, None) => {
+            acquire(attempt, &shared.sources, &shared.scratch, &recording).await?
+        }
+    };
+    transcribe(attempt, &shared.engines, &shared.scratch, &media).await
+}
+
+/// Does what `error` asks for, and says so in the log, once.
+async fn settle(
+    shared: &Shared,
+    attempt: &Attempt,
+    error: ActivityError,
+) -> Result<(), StoreError> {
+    let (store, lease, id) = (&shared.store, attempt.lease(), &attempt.job().id);
+    let (number, now) = (attempt.number(), store.clock().now());
+    let cause = chain(&error);
+    let written = match error {
+        ActivityError::Lost => {
+            tracing::info!(job.id = %id, "job {id} was cancelled, deleted or lost");
+            return Ok(());
+        }
+        ActivityError::Postponed { by, .. } => {
+            tracing::debug!(job.id = %id, error = %cause, "job {id} was given back");
+            store.return_job(lease, now.after(by), None).await?
+        }
+        ActivityError::Permanent { code, detail, .. } => {
+            tracing::warn!(job.id = %id, job.attempt = number, error = %cause, "job {id} failed");
+            store.fail_job(lease, JobError { code, detail }).await?
+        }
+        ActivityError::Retry { code, detail, after, .. } => {
+            let error = JobError { code, detail };
+            match shared.settings.retries.pause(number, after, random_fraction()) {
+                Some(pause) => {
+                    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    tracing::warn!(job.id = %id, job.attempt = number, pause_ms, error = %cause, "job {id} will be tried again");
+                    store.return_job(lease, now.after(pause), Some(error)).await?
+                }
+                None => {
+                    tracing::warn!(job.id = %id, job.attempt = number, error = %cause, "job {id} failed for the last time");
+                    store.fail_job(lease, error).await?
+                }
+            }
+        }
+    };
+    if written == Held::Lost {
+        tracing::info!(job.id = %id, "job {id} was cancelled, deleted or lost");
+    }
+    Ok(())
+}
+
+/// The message of `error` and of everything that caused it.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
