@@ -1,1 +1,29 @@
-//! The HTTP edge: native API, adapters, probes.
+//! The HTTP edge: the native API, the adapters and the probes.
+//!
+//! Handlers translate: a request into one operation of [`hansard_store`], its result into an answer. They own no work that
+//! outlives the request; what takes time is a job, and the workers do it.
+//!
+//! Start at [`App`], then `routes`, the one table of everything that can be called and by whom. A request passes
+//! `middleware` (its id, its log line, its limits), the door of `caller`, the extractors of `extract`, its handler, and
+//! comes back as an answer or as a `problem`.
+
+mod api;
+mod app;
+mod body;
+mod caller;
+mod extract;
+mod fields;
+mod metrics;
+mod middleware;
+mod probes;
+mod problem;
+mod routes;
+mod serve;
+mod settings;
+mod wire;
+
+pub use app::{App, EngineState, Error, Parts};
+pub use caller::Keys;
+pub use routes::{Access, Declaration, declarations, router};
+pub use serve::serve;
+pub use settings::Settings;

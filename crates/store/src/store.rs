@@ -203,7 +203,8 @@ impl Store {
         &self.inner.uploads
     }
 
-    pub(crate) fn queue_max(&self) -> u32 {
+    /// Jobs that may wait at once.
+    pub fn queue_max(&self) -> u32 {
         self.inner.queue_max
     }
 

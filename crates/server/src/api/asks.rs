@@ -1,0 +1,264 @@
+//! What callers may ask for, read from the fields of a request.
+
+use std::time::Duration;
+
+use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
+use hansard_domain::source::{Callback, CallbackFormat, Source};
+use hansard_domain::transcript::Task;
+use hansard_store::{NewJob, RequestKey};
+use http::HeaderMap;
+use ring::digest::{Context, SHA256};
+use serde_json::Value;
+use url::Url;
+
+use crate::extract::idempotency_key;
+use crate::fields::Fields;
+use crate::problem::Problem;
+
+/// Characters of a title.
+const TITLE_MAX: usize = 500;
+
+/// Characters of what another system calls something.
+const EXTERNAL_ID_MAX: usize = 200;
+
+/// Characters of a prompt; models look at some hundred at most.
+const PROMPT_MAX: usize = 4_000;
+
+/// Characters of the name of a language or model.
+const NAME_MAX: usize = 200;
+
+/// Bytes of metadata as JSON.
+const METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of an address.
+const URL_MAX: usize = 2_048;
+
+/// Bytes of the key of an S3 object, and of a bucket's name, as S3 has them.
+const S3_KEY_MAX: usize = 1_024;
+const S3_BUCKET_MAX: usize = 255;
+
+/// What is said about a recording besides where it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct About {
+    pub(crate) title: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) visibility: Visibility,
+    pub(crate) metadata: String,
+}
+
+/// Reads what is said about a recording.
+pub(crate) fn about(fields: &mut Fields) -> About {
+    About {
+        title: fields.text("title", TITLE_MAX),
+        external_id: fields.text("external_id", EXTERNAL_ID_MAX),
+        visibility: fields
+            .choice("visibility", Visibility::ALL, Visibility::name)
+            .unwrap_or(Visibility::Workspace),
+        metadata: fields.object("metadata", METADATA_BYTES_MAX).unwrap_or_else(|| "{}".to_owned()),
+    }
+}
+
+/// Reads what is to be done with a recording.
+pub(crate) fn job(fields: &mut Fields) -> NewJob {
+    let options = TranscribeOptions {
+        language: language(fields),
+        task: fields
+            .choice("task", &[Task::Transcribe, Task::Translate], Task::name)
+            .unwrap_or_default(),
+        model: fields.text("model", NAME_MAX),
+        prompt: fields.text("prompt", PROMPT_MAX),
+        words: fields.flag("words"),
+        channels_apart: fields.flag("channels_apart"),
+        temperature: fields.number("temperature", 0.0, 1.0).map(|number| number as f32),
+    };
+    NewJob {
+        external_id: None,
+        options,
+        priority: fields
+            .choice("priority", Priority::ALL, Priority::name)
+            .unwrap_or(Priority::Normal),
+        again: fields.flag("again"),
+        callback: callback(fields),
+    }
+}
+
+/// The code of the language; `auto` and nothing at all mean that it is to be found out.
+fn language(fields: &mut Fields) -> Option<String> {
+    let given = fields.text("language", NAME_MAX)?;
+    if given.eq_ignore_ascii_case("auto") {
+        return None;
+    }
+    let code = hansard_domain::language::code_of(&given);
+    if code.is_none() {
+        fields.refuse("language", "expected a code as `pt`, a name as `Portuguese`, or `auto`");
+    }
+    code.map(str::to_owned)
+}
+
+fn callback(fields: &mut Fields) -> Option<Callback> {
+    let url = fields.text("callback_url", URL_MAX)?;
+    if let Err(detail) = check_url(&url, &["https", "http"]) {
+        fields.refuse("callback_url", detail);
+        return None;
+    }
+    Some(Callback { url, is_configured: false, on_failure: true, format: CallbackFormat::Event })
+}
+
+/// Refuses what is no address with one of these schemes, and what holds a password.
+///
+/// Whether the address may be reached is decided when it is: the worker looks at what its name resolves to.
+fn check_url(text: &str, schemes: &[&str]) -> Result<(), String> {
+    let url = Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host());
+    match url {
+        None => Err(format!("expected an address that begins with {}://", schemes.join(":// or "))),
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("an address with a user or password is not taken: it would be kept and shown"
+                .to_owned())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Reads where a recording is to be fetched from: `{"s3": {"bucket"?, "key"}}` or `{"url"}`.
+pub(crate) fn source(fields: &mut Fields, default_bucket: Option<&str>) -> Option<Source> {
+    const EXPECTED: &str = "expected an object with one member, s3 or url";
+    let Some(value) = fields.take("source") else {
+        fields.refuse("source", "needed");
+        return None;
+    };
+    let Some((kind, value)) = only_member(value) else {
+        fields.refuse("source", EXPECTED);
+        return None;
+    };
+    let read = match (kind.as_str(), value) {
+        ("s3", value) => s3(value, default_bucket),
+        ("url", Value::String(url)) if url.len() <= URL_MAX => {
+            check_url(&url, &["https"]).map(|()| Source::Url { url })
+        }
+        ("url", _) => Err(format!("expected an address of at most {URL_MAX} bytes")),
+        _ => {
+            fields.refuse("source", EXPECTED);
+            return None;
+        }
+    };
+    read.map_err(|detail| fields.refuse_at(&format!("/source/{kind}"), detail)).ok()
+}
+
+fn only_member(value: Value) -> Option<(String, Value)> {
+    let Value::Object(members) = value else { return None };
+    let mut members = members.into_iter();
+    let first = members.next()?;
+    members.next().is_none().then_some(first)
+}
+
+fn s3(value: Value, default_bucket: Option<&str>) -> Result<Source, String> {
+    let Value::Object(mut members) = value else {
+        return Err(
+            "expected an object with key, and bucket if it is not the configured one".to_owned()
+        );
+    };
+    let mut text = |name: &str, bytes_max: usize| match members.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text))
+            if (1..=bytes_max).contains(&text.len()) && !text.contains(char::is_control) =>
+        {
+            Ok(Some(text))
+        }
+        Some(_) => Err(format!("{name}: expected a text of 1 to {bytes_max} bytes")),
+    };
+    let bucket = text("bucket", S3_BUCKET_MAX)?;
+    let key = text("key", S3_KEY_MAX)?.ok_or("key: needed")?;
+    let bucket = bucket.or(default_bucket.map(str::to_owned));
+    let bucket = bucket.ok_or("bucket: needed, as none is configured (s3.bucket)")?;
+    match members.keys().next() {
+        Some(name) => Err(format!("{name}: there is no such field")),
+        None => Ok(Source::S3 { bucket, key }),
+    }
+}
+
+/// The caller's name for a request that asks for `parts` of `route`, if it has one.
+///
+/// # Errors
+/// As [`idempotency_key`].
+pub(crate) fn request_key(
+    headers: &HeaderMap,
+    route: &str,
+    parts: &[&str],
+) -> Result<Option<RequestKey>, Problem> {
+    let Some(key) = idempotency_key(headers)? else { return Ok(None) };
+    let mut hash = Context::new(&SHA256);
+    for part in [route].iter().chain(parts) {
+        // With their lengths, so that no two lists of parts are the same bytes.
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let request_hash = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(RequestKey { key, request_hash }))
+}
+
+/// The wait as whole seconds, rounded up.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn source_of(json: Value) -> Result<Source, Problem> {
+        let mut fields = Fields::of_json(json!({ "source": json })).unwrap();
+        let source = source(&mut fields, Some("uploads"));
+        fields.finish().map(|()| source.unwrap())
+    }
+
+    #[test]
+    fn sources_are_read() {
+        let s3 =
+            |bucket: &str| Source::S3 { bucket: bucket.to_owned(), key: "a b/c.webm".to_owned() };
+        assert_eq!(source_of(json!({"s3": {"key": "a b/c.webm"}})).unwrap(), s3("uploads"));
+        assert_eq!(
+            source_of(json!({"s3": {"key": "a b/c.webm", "bucket": "own"}})).unwrap(),
+            s3("own")
+        );
+        let url = "https://example.org/talk.mp3?token=1".to_owned();
+        assert_eq!(source_of(json!({ "url": url.clone() })).unwrap(), Source::Url { url });
+    }
+
+    #[test]
+    fn other_sources_are_refused() {
+        for wrong in [
+            json!(null),
+            json!("https://example.org"),
+            json!({}),
+            json!({"url": "https://example.org", "s3": {"key": "k"}}),
+            json!({"ftp": "x"}),
+            json!({"url": "http://example.org/talk.mp3"}),
+            json!({"url": "file:///etc/passwd"}),
+            json!({"url": "https://user:secret@example.org/"}),
+            json!({"url": "https://"}),
+            json!({"url": 7}),
+            json!({"s3": "key"}),
+            json!({"s3": {}}),
+            json!({"s3": {"key": ""}}),
+            json!({"s3": {"key": "a\u{0}b"}}),
+            json!({"s3": {"key": "k", "region": "eu"}}),
+        ] {
+            assert!(source_of(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_same_request_has_the_same_hash_and_another_has_not() {
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", "k".parse().unwrap());
+        let hash = |route, parts: &[&str]| {
+            request_key(&headers, route, parts).unwrap().unwrap().request_hash
+        };
+
+        assert_eq!(hash("r", &["ab", "c"]), hash("r", &["ab", "c"]));
+        assert_ne!(hash("r", &["ab", "c"]), hash("r", &["a", "bc"]));
+        assert_ne!(hash("r", &["a"]), hash("s", &["a"]));
+    }
+}

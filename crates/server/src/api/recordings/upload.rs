@@ -1,0 +1,198 @@
+//! A form with a file: the file goes to the media store as it arrives, the fields around it are kept.
+
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request};
+use hansard_domain::id::WorkspaceId;
+use hansard_domain::problem::ProblemCode;
+use hansard_domain::source::Source;
+use hansard_store::Written;
+use hansard_store::recordings::StoredMedia;
+use hansard_workflow::media_type;
+use http::header::CONTENT_LENGTH;
+
+use crate::App;
+use crate::extract;
+use crate::fields::Fields;
+use crate::problem::{Problem, too_large};
+
+/// The form's field with the recording.
+const FILE: &str = "file";
+
+/// Bytes of all other fields of a form together, and of what separates them.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// Fields of a form besides the file.
+const FIELDS_MAX: usize = 64;
+
+/// Characters of a file's name that are kept.
+const FILE_NAME_MAX: usize = 255;
+
+/// A form that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// The fields besides the file.
+    pub(crate) fields: Fields,
+    /// The file. It is in the media store, and belongs to nobody yet.
+    pub(crate) upload: Upload,
+}
+
+/// A file in the media store that belongs to nobody yet.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    /// The name that it had at the caller's.
+    file_name: Option<String>,
+    written: Written,
+}
+
+impl Upload {
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub(crate) fn sha256(&self) -> &str {
+        &self.written.sha256
+    }
+
+    /// Where the recording comes from.
+    pub(crate) fn source(&self) -> Source {
+        Source::Upload { file_name: self.file_name.clone() }
+    }
+
+    /// The media, for a recording that is accepted with them.
+    pub(crate) fn media(&self) -> StoredMedia {
+        let Written { key, size, sha256, head } = self.written.clone();
+        let media_type = media_type(&head, self.file_name.as_deref()).to_owned();
+        StoredMedia { key, media_type, size, sha256 }
+    }
+
+    /// Gives the file up: nobody is going to own it.
+    pub(crate) async fn abandon(self, app: &App) {
+        if let Err(error) = app.store().abandon_media(&self.written.key).await {
+            // The sweep finds it by itself, only later.
+            tracing::warn!(error = %error, "an upload that was given up stays for a day");
+        }
+    }
+}
+
+impl Form {
+    /// Reads the form of `request`; its file goes to the media store for `workspace`. If anything is wrong, nothing stays.
+    ///
+    /// To be run [to its end](App::to_the_end): a client that goes away in the middle must not leave half a file.
+    ///
+    /// # Errors
+    /// A problem for a body that is no form, ends early, is too large, or has no file or an empty one.
+    pub(crate) async fn read(
+        app: &App,
+        workspace: &WorkspaceId,
+        request: Request,
+    ) -> Result<Self, Problem> {
+        if extract::media_type(request.headers()).as_deref() != Some("multipart/form-data") {
+            let detail = "expected multipart/form-data";
+            return Err(Problem::new(ProblemCode::UnsupportedContentType).detail(detail));
+        }
+        let limit = app.settings().file_bytes_max;
+        let stated = request.headers().get(CONTENT_LENGTH);
+        let stated = stated.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if stated.is_some_and(|length| length > limit.saturating_add(TEXT_BYTES_MAX as u64)) {
+            return Err(too_large(limit));
+        }
+        let form = Multipart::from_request(request, app).await;
+        let mut form = form.map_err(|error| malformed(&error.body_text()))?;
+        let (mut fields, mut upload) = (Fields::of_form(), None);
+        let read = read_fields(app, workspace, &mut form, &mut fields, &mut upload).await;
+        match (read, upload) {
+            (Ok(()), None) => Err(Problem::field("/file", "needed")),
+            (Ok(()), Some(upload)) if upload.written.size == 0 => {
+                upload.abandon(app).await;
+                Err(Problem::field("/file", "the file is empty"))
+            }
+            (Ok(()), Some(upload)) => Ok(Self { fields, upload }),
+            (Err(problem), upload) => {
+                if let Some(upload) = upload {
+                    upload.abandon(app).await;
+                }
+                Err(problem)
+            }
+        }
+    }
+}
+
+async fn read_fields(
+    app: &App,
+    workspace: &WorkspaceId,
+    form: &mut Multipart,
+    fields: &mut Fields,
+    upload: &mut Option<Upload>,
+) -> Result<(), Problem> {
+    let mut text_bytes = 0;
+    while let Some(field) = form.next_field().await.map_err(of_form)? {
+        let Some(name) = field.name().map(str::to_owned) else {
+            return Err(malformed("a field has no name"));
+        };
+        if name == FILE {
+            if upload.is_some() {
+                return Err(Problem::field("/file", "given more than once"));
+            }
+            *upload = Some(write(app, workspace, field).await?);
+            continue;
+        }
+        let text = read_text(field).await?;
+        text_bytes += text.len() + name.len();
+        if fields.len() >= FIELDS_MAX || text_bytes > TEXT_BYTES_MAX {
+            return Err(too_large(TEXT_BYTES_MAX as u64));
+        }
+        fields.add(&name, text);
+    }
+    Ok(())
+}
+
+/// Streams the file into the media store.
+async fn write(app: &App, workspace: &WorkspaceId, field: Field<'_>) -> Result<Upload, Problem> {
+    let file_name = field.file_name().and_then(plain_name);
+    let written = app.store().write_media(workspace, field, app.settings().file_bytes_max).await?;
+    Ok(Upload { file_name, written })
+}
+
+async fn read_text(mut field: Field<'_>) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = field.chunk().await.map_err(of_form)? {
+        if bytes.len() + piece.len() > TEXT_BYTES_MAX {
+            return Err(too_large(TEXT_BYTES_MAX as u64));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes).map_err(|_| malformed("a field is not UTF-8"))
+}
+
+/// The last part of a file name as people read it; `None` for one that says nothing.
+fn plain_name(name: &str) -> Option<String> {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(FILE_NAME_MAX).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(ProblemCode::MalformedBody).detail(detail)
+}
+
+/// What is wrong with a form: its bytes did not arrive, or they are no form.
+fn of_form(error: MultipartError) -> Problem {
+    Problem::of_body(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_file_name_only_what_people_read_is_kept() {
+        for (name, kept) in [
+            ("talk.mp3", Some("talk.mp3")),
+            ("../../etc/passwd", Some("passwd")),
+            ("C:\\Users\\ana\\talk.mp3", Some("talk.mp3")),
+            ("a\0b\r\n.wav", Some("ab.wav")),
+            ("  ", None),
+            ("dir/", None),
+        ] {
+            assert_eq!(plain_name(name).as_deref(), kept, "{name:?}");
+        }
+    }
+}

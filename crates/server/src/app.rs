@@ -1,0 +1,150 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+
+use hansard_domain::id::WorkspaceId;
+use hansard_domain::problem::ProblemCode;
+use hansard_store::{Clock, Error as StoreError, Store};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Settings;
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    settings: Settings,
+    workspace: WorkspaceId,
+    wake: Arc<Notify>,
+    engine: watch::Receiver<EngineState>,
+    shutdown: CancellationToken,
+    requests: Semaphore,
+    tasks: TaskTracker,
+    metrics: Metrics,
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// How it is reached, and how much it takes.
+    pub settings: Settings,
+    /// Told when a job was accepted, so that no worker of this process sleeps on.
+    pub wake: Arc<Notify>,
+    /// How it stands with the speech model.
+    pub engine: watch::Receiver<EngineState>,
+    /// What `/metrics` shows, with the metrics of others in it already.
+    pub registry: Registry,
+    /// Cancelled by the first signal to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// How it stands with the speech model of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineState {
+    /// Workers of other processes have it.
+    Elsewhere,
+    /// It is loaded when the first job comes.
+    NotLoaded,
+    /// It is loaded.
+    Loaded,
+    /// It cannot be loaded; the log says why.
+    Failed,
+}
+
+/// Why an [`App`] cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Others could reach the service, and there is no key to tell them apart by.
+    #[error("listening on {0} needs a key (server.api_key): others can reach it")]
+    OpenToOthers(std::net::SocketAddr),
+    /// The workspace of the callers could not be found or made.
+    #[error("the workspace of the callers cannot be had")]
+    Workspace(#[source] StoreError),
+}
+
+impl App {
+    /// The application with these parts, and the workspace that its callers act for.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts { store, settings, wake, engine, registry, shutdown } = parts;
+        if settings.keys.is_empty() && !settings.bind.ip().to_canonical().is_loopback() {
+            return Err(Error::OpenToOthers(settings.bind));
+        }
+        let workspace =
+            store.ensure_workspace(&settings.workspace).await.map_err(Error::Workspace)?;
+        let metrics = Metrics::register(registry);
+        let requests = Semaphore::new(settings.requests_max.min(Semaphore::MAX_PERMITS));
+        let tasks = TaskTracker::new();
+        let inner =
+            Inner { store, settings, workspace, wake, engine, shutdown, requests, tasks, metrics };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The workspace that callers with a configured key or secret act for.
+    pub(crate) fn workspace(&self) -> &WorkspaceId {
+        &self.inner.workspace
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.inner.store.clock()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    pub(crate) fn engine(&self) -> EngineState {
+        *self.inner.engine.borrow()
+    }
+
+    /// One permit for each request that is worked on.
+    pub(crate) fn requests(&self) -> &Semaphore {
+        &self.inner.requests
+    }
+
+    /// Cancelled when the service is to stop. Whoever waits for something else waits for this as well.
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    /// Everything that runs besides the accept loop; a stop waits for it.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// Tells the workers of this process that there is a job.
+    pub(crate) fn wake_workers(&self) {
+        self.inner.wake.notify_one();
+    }
+
+    /// Runs `work` to its end even if the client goes away: what it began in the store it also ends, or cleans up.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        match self.inner.tasks.spawn(work).await {
+            Ok(result) => result,
+            Err(error) => Err(Problem::new(ProblemCode::Internal).caused_by(error)),
+        }
+    }
+}

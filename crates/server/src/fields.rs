@@ -1,0 +1,238 @@
+//! The named values of a request, from JSON or from a form, read one by one.
+//!
+//! Reading goes on after a mistake, so that a caller learns of all of them at once; a value that nobody asked for is a
+//! mistake too. The same code reads both kinds of body: what can be said in one can be said in the other.
+
+use std::collections::BTreeMap;
+
+use hansard_domain::problem::ProblemCode;
+use serde_json::Value;
+
+use crate::problem::{FieldProblem, Problem};
+
+/// What a form says for "yes" and "no".
+const YES: [&str; 4] = ["true", "1", "yes", "on"];
+const NO: [&str; 4] = ["false", "0", "no", "off"];
+
+/// The values of a request by name.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    values: BTreeMap<String, Value>,
+    /// Whether values are text whatever they mean.
+    is_form: bool,
+    problems: Vec<FieldProblem>,
+}
+
+impl Fields {
+    /// The members of a JSON object.
+    ///
+    /// # Errors
+    /// For JSON that is no object.
+    pub(crate) fn of_json(json: Value) -> Result<Self, Problem> {
+        match json {
+            Value::Object(members) => {
+                let values = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
+                Ok(Self { values, is_form: false, problems: Vec::new() })
+            }
+            _ => Err(Problem::new(ProblemCode::InvalidRequest).detail("expected a JSON object")),
+        }
+    }
+
+    /// The fields of a form, to be [added](Self::add) as they arrive.
+    pub(crate) fn of_form() -> Self {
+        Self { is_form: true, ..Self::default() }
+    }
+
+    /// Adds a field of a form. One that is given twice is a mistake.
+    pub(crate) fn add(&mut self, name: &str, text: String) {
+        if self.values.contains_key(name) {
+            self.refuse(name, "given more than once");
+        }
+        self.values.insert(name.to_owned(), Value::String(text));
+    }
+
+    /// How many fields were added.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// All values as one text, in the same order whatever their order was: equal requests have equal texts.
+    pub(crate) fn canonical(&self) -> String {
+        serde_json::to_string(&self.values).expect("JSON has text keys")
+    }
+
+    /// Notes what is wrong with the value called `name`.
+    pub(crate) fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.refuse_at(&format!("/{name}"), detail);
+    }
+
+    /// Notes what is wrong at a place within a value.
+    pub(crate) fn refuse_at(&mut self, pointer: &str, detail: impl Into<String>) {
+        self.problems.push(FieldProblem { pointer: pointer.to_owned(), detail: detail.into() });
+    }
+
+    /// The value called `name`, whatever it is.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name)
+    }
+
+    /// A text of 1 to `characters_max` characters without control characters.
+    pub(crate) fn text(&mut self, name: &str, characters_max: usize) -> Option<String> {
+        let Value::String(text) = self.take(name)? else {
+            self.refuse(name, "expected a text");
+            return None;
+        };
+        // An empty field of a form is one that was not filled in.
+        if text.is_empty() && self.is_form {
+            return None;
+        }
+        let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+        if text.is_empty() || text.chars().count() > characters_max || !text.chars().all(is_plain) {
+            self.refuse(
+                name,
+                format!(
+                    "expected 1 to {characters_max} characters, none of them a control character"
+                ),
+            );
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A yes or a no; no where nothing is said.
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(Value::String(text)) if self.is_form => {
+                let text = text.to_ascii_lowercase();
+                let is_yes = YES.contains(&text.as_str());
+                if !is_yes && !text.is_empty() && !NO.contains(&text.as_str()) {
+                    self.refuse(name, "expected true or false");
+                }
+                is_yes
+            }
+            Some(_) => {
+                self.refuse(name, "expected true or false");
+                false
+            }
+        }
+    }
+
+    /// A number from `min` to `max`.
+    pub(crate) fn number(&mut self, name: &str, min: f64, max: f64) -> Option<f64> {
+        let number = match self.take(name)? {
+            Value::String(text) if self.is_form && text.is_empty() => return None,
+            Value::String(text) if self.is_form => text.trim().parse().ok(),
+            value => value.as_f64(),
+        };
+        let number = number.filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("expected a number from {min} to {max}"));
+        }
+        number
+    }
+
+    /// One of the names in `all`.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        name: &str,
+        all: &[T],
+        name_of: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        let value = self.take(name)?;
+        let found = value
+            .as_str()
+            .and_then(|text| all.iter().copied().find(|choice| name_of(*choice) == text));
+        let is_left_open = self.is_form && value.as_str() == Some("");
+        if found.is_none() && !is_left_open {
+            let names: Vec<_> = all.iter().map(|choice| name_of(*choice)).collect();
+            self.refuse(name, format!("expected one of {}", names.join(", ")));
+        }
+        found
+    }
+
+    /// A JSON object of at most `bytes_max` bytes, as text; in a form, the text of one.
+    pub(crate) fn object(&mut self, name: &str, bytes_max: usize) -> Option<String> {
+        let object = match self.take(name)? {
+            Value::Object(object) => Some(object),
+            Value::String(text) if self.is_form && text.is_empty() => return None,
+            Value::String(text) if self.is_form => serde_json::from_str(&text).ok(),
+            _ => None,
+        };
+        let Some(object) = object else {
+            self.refuse(name, "expected a JSON object");
+            return None;
+        };
+        let text = Value::Object(object).to_string();
+        // PostgreSQL cannot keep NUL in a text.
+        if text.len() > bytes_max || text.contains("\\u0000") {
+            self.refuse(name, format!("expected at most {bytes_max} bytes, and no NUL character"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All mistakes, and the values that nobody asked for.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        let unknown: Vec<String> = self.values.keys().cloned().collect();
+        for name in unknown {
+            self.refuse(&name, "there is no such field");
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Problem::fields(self.problems)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let json = json!({"title": "", "words": 1, "temperature": 2, "size": "big", "flavour": 1});
+        let mut fields = Fields::of_json(json).unwrap();
+
+        fields.text("title", 10);
+        fields.flag("words");
+        fields.number("temperature", 0.0, 1.0);
+        fields.choice("size", &["small", "large"], |name| name);
+
+        let problem = fields.finish().unwrap_err();
+        let Some(FieldProblem { pointer, .. }) = problem.field_problems().last() else { panic!() };
+        assert_eq!(problem.field_problems().len(), 5);
+        assert_eq!(pointer, "/flavour");
+    }
+
+    #[test]
+    fn a_form_says_the_same_as_json() {
+        let mut form = Fields::of_form();
+        for (name, text) in [("words", "TRUE"), ("temperature", " 0.5"), ("metadata", "{\"a\": 1}")]
+        {
+            form.add(name, text.to_owned());
+        }
+        let json = json!({"words": true, "temperature": 0.5, "metadata": {"a": 1}, "prompt": null});
+        let mut json = Fields::of_json(json).unwrap();
+
+        for fields in [&mut form, &mut json] {
+            assert!(fields.flag("words"));
+            assert_eq!(fields.number("temperature", 0.0, 1.0), Some(0.5));
+            assert_eq!(fields.object("metadata", 100).as_deref(), Some("{\"a\":1}"));
+        }
+        assert!(form.finish().is_ok() && json.finish().is_ok());
+    }
+
+    #[test]
+    fn json_does_not_guess_at_types() {
+        let mut fields = Fields::of_json(json!({"words": "true", "temperature": "0.5"})).unwrap();
+
+        assert!(!fields.flag("words"));
+        assert_eq!(fields.number("temperature", 0.0, 1.0), None);
+        assert!(fields.finish().is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! Everything that can be called, by whom, and what answers: one table.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use hansard_domain::problem::ProblemCode;
+use http::Method;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::caller::Caller;
+use crate::middleware;
+use crate::problem::Problem;
+use crate::{App, api, probes};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Whoever the door admits; everybody else is refused before the body is read.
+    Caller,
+    /// Whoever shows a shared secret in the body, as an adapter's original has it. The handler checks it.
+    BodySecret,
+}
+
+/// What a route answers when the server has as many requests as it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// That it is busy.
+    Counted,
+    /// What it always answers: a probe.
+    Free,
+}
+
+/// One line of the table.
+#[derive(Clone)]
+pub(crate) struct Route {
+    method: Method,
+    path: String,
+    access: Access,
+    load: Load,
+    handler: MethodRouter<App>,
+}
+
+/// A line of the table as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The method. `GET` answers `HEAD` too.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: String,
+    /// Who may call.
+    pub access: Access,
+}
+
+/// The table.
+fn table() -> Vec<Route> {
+    use Access::{Caller, Public};
+    let native = vec![
+        Route::get("/healthz", Public, probes::health).always(),
+        Route::get("/readyz", Public, probes::ready).always(),
+        Route::get("/version", Public, probes::version).always(),
+        Route::get("/metrics", Caller, probes::metrics).always(),
+        Route::post("/api/v1/recordings", Caller, api::recordings::create_recording),
+        Route::get("/api/v1/recordings/{id}", Caller, api::recordings::get_recording),
+        Route::get("/api/v1/jobs/{id}", Caller, api::jobs::get_job),
+    ];
+    native
+}
+
+impl Route {
+    pub(crate) fn get<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::GET, MethodFilter::GET, path, access, handler)
+    }
+
+    pub(crate) fn post<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::POST, MethodFilter::POST, path, access, handler)
+    }
+
+    fn new<H, T>(
+        method: Method,
+        filter: MethodFilter,
+        path: &str,
+        access: Access,
+        handler: H,
+    ) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let handler = on(filter, handler);
+        Self { method, path: path.to_owned(), access, load: Load::Counted, handler }
+    }
+
+    /// The route answers however busy the server is.
+    fn always(self) -> Self {
+        Self { load: Load::Free, ..self }
+    }
+
+    /// What answers, behind what the declaration asks for.
+    fn service(self, app: &App) -> MethodRouter<App> {
+        let handler = match self.access {
+            Access::Public | Access::BodySecret => self.handler,
+            Access::Caller => {
+                self.handler.route_layer(from_fn_with_state(app.clone(), admit_caller))
+            }
+        };
+        match self.load {
+            Load::Free => handler,
+            Load::Counted => {
+                handler.route_layer(from_fn_with_state(app.clone(), middleware::count_in))
+            }
+        }
+    }
+}
+
+/// Every route with its declaration, for tests that walk them.
+pub fn declarations() -> Vec<Declaration> {
+    let declaration = |Route { method, path, access, .. }| Declaration { method, path, access };
+    table().into_iter().map(declaration).collect()
+}
+
+/// The service: everything that can be called, as a [`tower`] service.
+///
+/// # Panics
+/// If two lines of the table have the same method and path: a mistake that no start survives.
+pub fn router(app: App) -> Router {
+    let mut paths: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
+    for route in table() {
+        let path = route.path.clone();
+        let handler = route.service(&app);
+        let merged = match paths.remove(&path) {
+            None => handler,
+            Some(others) => others.merge(handler),
+        };
+        paths.insert(path, merged);
+    }
+    let router = paths
+        .into_iter()
+        .fold(Router::new(), |router, (path, handler)| router.route(&path, handler));
+    router
+        .fallback(async || Problem::new(ProblemCode::RouteNotFound))
+        .method_not_allowed_fallback(async || Problem::new(ProblemCode::MethodNotAllowed))
+        // Bodies have a limit each, where they are read; this one would apply to recordings as well.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn_with_state(app.clone(), middleware::hurry))
+        .layer(from_fn_with_state(app.clone(), middleware::answer))
+        .with_state(app)
+}
+
+/// Lets admitted callers in.
+async fn admit_caller(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::of(&app, &parts)?;
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}

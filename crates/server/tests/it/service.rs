@@ -1,0 +1,215 @@
+//! A service to call: a store in a folder of its own, and the router in front of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures_util::FutureExt;
+use hansard_domain::time::Timestamp;
+use hansard_server::{App, EngineState, Keys, Parts, Settings, router};
+use hansard_store::{Clock, Database, Media, Store};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// When tests take place.
+const NOW_US: i64 = 1_795_262_400_000_000;
+
+/// Where the service says that it listens; nothing listens there.
+pub(crate) const HOST: &str = "127.0.0.1:8080";
+
+/// A service and what is behind it.
+pub(crate) struct Service {
+    pub(crate) app: App,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) engine: watch::Sender<EngineState>,
+    /// What workers would be woken by.
+    wake: Arc<Notify>,
+    router: Router,
+    folder: TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("the answer is JSON")
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the answer is text")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("headers are text"))
+    }
+
+    /// The code of the problem that the answer is, after a look at everything that each problem has.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let problem = self.json();
+        let code = problem["code"].as_str().expect("a problem has a code");
+        assert_eq!(problem["type"], format!("/docs/errors/{code}"));
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        assert!(problem["title"].is_string());
+        code.to_owned()
+    }
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A service whose settings differ from the usual ones.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_full(10_000, change).await
+    }
+
+    /// A service whose queue takes so many jobs.
+    pub(crate) async fn start_full(queue_max: u32, change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let clock = Clock::manual(Timestamp::from_micros(NOW_US));
+        let store = Store::open(hansard_store::Settings {
+            database: Database::Sqlite { path: folder.path().join("hansard.db") },
+            connections_max: 4,
+            queue_max,
+            media: Media::folder(&folder.path().join("media")).unwrap(),
+            uploads: folder.path().join("uploads"),
+            clock: clock.clone(),
+        })
+        .await
+        .unwrap();
+        let (engine, _) = watch::channel(EngineState::NotLoaded);
+        let (shutdown, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let parts = parts(&store, &wake, &engine, &shutdown, change);
+        let app = App::new(parts).await.unwrap();
+        let router = router(app.clone());
+        Self { app, store, clock, shutdown, engine, wake, router, folder }
+    }
+
+    /// What another application on the same store is made of.
+    pub(crate) fn parts(&self, change: impl FnOnce(&mut Settings)) -> Parts {
+        parts(&self.store, &self.wake, &self.engine, &self.shutdown, change)
+    }
+
+    /// The answer to `request`, which names the service as its host unless it names another.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let host = request.headers_mut().entry("host");
+        host.or_insert(HOST.parse().unwrap());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, json: &Value) -> Answer {
+        self.send(json_request(Method::POST, path, json)).await
+    }
+
+    /// Whether workers were told of work since the last time that this was asked.
+    pub(crate) fn was_woken(&self) -> bool {
+        self.wake.notified().now_or_never().is_some()
+    }
+
+    /// Files of media that lie in the store now, after a sweep.
+    pub(crate) async fn media_files(&self) -> Vec<PathBuf> {
+        self.store.sweep_media().await.unwrap();
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().join("media")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+}
+
+fn parts(
+    store: &Store,
+    wake: &Arc<Notify>,
+    engine: &watch::Sender<EngineState>,
+    shutdown: &CancellationToken,
+    change: impl FnOnce(&mut Settings),
+) -> Parts {
+    let mut settings = settings();
+    change(&mut settings);
+    Parts {
+        store: store.clone(),
+        settings,
+        wake: Arc::clone(wake),
+        engine: engine.subscribe(),
+        registry: Registry::default(),
+        shutdown: shutdown.clone(),
+    }
+}
+
+/// The usual settings: no key, a loopback address, small limits.
+fn settings() -> Settings {
+    Settings {
+        bind: HOST.parse().unwrap(),
+        keys: Keys::default(),
+        workspace: "default".to_owned(),
+        public_url: None,
+        file_bytes_max: 1 << 20,
+        header_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(10),
+        connections_max: 64,
+        requests_max: 64,
+        json_depth_max: 32,
+        shutdown_grace: Duration::from_secs(10),
+        s3_bucket: Some("uploads".to_owned()),
+    }
+}
+
+pub(crate) fn json_request(method: Method, path: &str, json: &Value) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("content-type", "application/json");
+    request.body(Body::from(json.to_string())).unwrap()
+}
+
+/// A form with these fields, in this order; `file` becomes a file called `talk.wav`.
+pub(crate) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, bytes) in fields {
+        let file = if *name == "file" { "; filename=\"talk.wav\"" } else { "" };
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+/// What stands between the fields of a [`form`].
+pub(crate) const BOUNDARY: &str = "hansard-boundary";
+
+pub(crate) fn form_request(path: &str, body: impl Into<Body>) -> Request<Body> {
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    Request::post(path).header("content-type", content_type).body(body.into()).unwrap()
+}
