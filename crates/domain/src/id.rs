@@ -35,7 +35,7 @@ pub trait Id: Sized + fmt::Display {
 
 /// `<prefix>_<ULID>` for these parts.
 fn render(prefix: &str, millis: u64, random: u128) -> String {
-    format!("{prefix}_{}", Ulid::from_parts(millis, random).to_string())
+    format!("{prefix}_{}", Ulid::from_parts(millis, random))
 }
 
 /// Whether `text` is exactly what [`render`] writes for `prefix`.

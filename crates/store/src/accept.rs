@@ -11,7 +11,7 @@ use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::jobs::{self, Job};
 use crate::recordings::{self, Recording, StoredMedia};
-use crate::{Error, Store, documents, media};
+use crate::{Error, Store, documents, media, text};
 
 /// Callers whose job finds the queue full are asked to wait this long: a place comes free with each job that starts.
 const QUEUE_FULL_RETRY: Duration = Duration::from_secs(30);
@@ -21,9 +21,9 @@ statements! {
     CLAIM_KEY = "INSERT INTO idempotency_keys (workspace_id, key, request_hash, subject_id, created_at_us) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, key) DO NOTHING";
     FIND_KEY = "SELECT request_hash, subject_id FROM idempotency_keys WHERE workspace_id = $1 AND key = $2";
-    INSERT_RECORDING = "INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, metadata, media_key, \
-        media_type, size_bytes, sha256, created_at_us, updated_at_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)";
+    INSERT_RECORDING = "INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
+        media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
     INSERT_JOB = "INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
         options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
         VALUES ($1, $2, $3, $4, 'transcribe', 'queued', $5, $6, $7, $8, $9, $10, $11, 0, $12, 0, 0.0, $12, $12)";
@@ -90,6 +90,7 @@ impl Store {
     /// # Errors
     /// Where the database cannot be written.
     pub async fn ensure_workspace(&self, name: &str) -> Result<WorkspaceId, Error> {
+        text::check("workspace name", Some(name))?;
         let (clock, name) = (self.clock().clone(), name.to_owned());
         self.write(move |conn| {
             Box::pin(async move {
@@ -121,6 +122,8 @@ impl Store {
         job: NewJob,
         key: Option<RequestKey>,
     ) -> Result<Accepted, Error> {
+        check_recording(&recording)?;
+        check_job(&job, key.as_ref())?;
         let (store, workspace) = (self.clone(), workspace.clone());
         self.write(move |conn| {
             Box::pin(async move {
@@ -152,6 +155,7 @@ impl Store {
         job: NewJob,
         key: Option<RequestKey>,
     ) -> Result<Option<Accepted>, Error> {
+        check_job(&job, key.as_ref())?;
         let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
@@ -183,6 +187,7 @@ impl Store {
         workspace: &WorkspaceId,
         key: &RequestKey,
     ) -> Result<Option<Accepted>, Error> {
+        text::check("idempotency key", Some(&key.key))?;
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
         match find_key(&mut conn, workspace, key).await? {
@@ -201,6 +206,18 @@ impl Store {
             Ok(())
         }
     }
+}
+
+fn check_recording(recording: &NewRecording) -> Result<(), Error> {
+    text::check("external id", recording.external_id.as_deref())?;
+    text::check("title", recording.title.as_deref())?;
+    text::check_object("metadata", &recording.metadata)
+}
+
+fn check_job(job: &NewJob, key: Option<&RequestKey>) -> Result<(), Error> {
+    text::check("external id", job.external_id.as_deref())?;
+    text::check("idempotency key", key.map(|key| key.key.as_str()))?;
+    text::check("request hash", key.map(|key| key.request_hash.as_str()))
 }
 
 /// Takes `key` for `job`, or says which job it made before.
@@ -278,18 +295,17 @@ async fn insert_recording(
         recording.visibility.name(),
         recording.title.as_deref(),
         documents::write(&recording.source),
+        recording.source.kind(),
         &recording.metadata,
         stored.map(|media| media.key.as_str()),
         stored.map(|media| media.media_type.as_str()),
         stored.map(|media| i64::try_from(media.size).unwrap_or(i64::MAX)),
         stored.map(|media| media.sha256.as_str()),
         now.as_micros()
-    )?;
+    )
+    .map_err(recordings::external_id_taken)?;
     if let Some(media) = stored {
-        if !media::keep(conn, &media.key, &id).await? {
-            let reason = "its media object was swept before it was accepted".to_owned();
-            return Err(Error::Corrupt { table: "media_objects", id: media.key.clone(), reason });
-        }
+        media::keep(conn, &media.key, &id, now).await?;
     }
     let data = EventData { recording_id: Some(id.as_str()), ..EventData::default() };
     let kind = EventKind::RecordingCreated;

@@ -3,6 +3,9 @@
 //! A [`Statement`] is text for both databases; nearly always the same. `statements!` declares a module's statements and
 //! lists them in `ALL`, so that a test can prepare every one on both. `run!` runs one on whichever database a [`Conn`] is.
 
+#[cfg(test)]
+mod tests;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
@@ -36,21 +39,23 @@ impl Reader {
     }
 }
 
-/// Declares statements: `NAME = "the same for both";` or `NAME = sqlite "...", postgres "...";`.
+/// Declares statements: `NAME = "the same for both";` or `NAME = sqlite "...", postgres "...";`. A text may have the name of
+/// a macro in it that gives a list of columns: `"SELECT " (columns) " FROM ..."`.
 macro_rules! statements {
-    (@text $sql:literal) => { ($sql, $sql) };
-    (@text sqlite $sqlite:literal, postgres $postgres:literal) => { ($sqlite, $postgres) };
-    ($($(#[$doc:meta])* $name:ident = $($key:ident)? $sql:literal $(, postgres $postgres:literal)?;)+) => {
+    (@postgres [$($both:tt)*] []) => { concat!($($both)*) };
+    (@postgres [$($both:tt)*] [$($own:tt)+]) => { concat!($($own)+) };
+    ($($(#[$doc:meta])* $name:ident = $($key:ident)? $sql:literal $(($columns:ident) $($rest:literal)?)?
+        $(, postgres $postgres:literal $(($its_columns:ident) $($its_rest:literal)?)?)?;)+) => {
         $(
             $(#[$doc])*
-            const $name: $crate::backend::Statement = {
-                let (sqlite, postgres) =
-                    $crate::backend::statements!(@text $($key)? $sql $(, postgres $postgres)?);
-                $crate::backend::Statement {
-                    name: concat!(module_path!(), "::", stringify!($name)),
-                    sqlite,
-                    postgres,
-                }
+            const $name: $crate::backend::Statement = $crate::backend::Statement {
+                name: concat!(module_path!(), "::", stringify!($name)),
+                sqlite: concat!($sql $(, $columns!() $(, $rest)?)?),
+                postgres: $crate::backend::statements!(
+                    @postgres
+                    [$sql $(, $columns!() $(, $rest)?)?]
+                    [$($postgres $(, $its_columns!() $(, $its_rest)?)?)?]
+                ),
             };
         )+
 

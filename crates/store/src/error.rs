@@ -93,7 +93,13 @@ impl Error {
                 .is_some_and(|code| matches!(&*code, "5" | "55P03" | "40P01" | "40001" | "53300")),
             _ => false,
         };
-        if busy { Self::Busy } else { Self::Statement { statement, source } }
+        if is_foreign_character(&source) {
+            Self::Invalid("the text has a character that the database does not keep".to_owned())
+        } else if busy {
+            Self::Busy
+        } else {
+            Self::Statement { statement, source }
+        }
     }
 
     /// Whether the database itself is out of reach, and not the operation wrong.
@@ -105,6 +111,11 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// PostgreSQL's character_not_in_repertoire: a NUL that no check at the boundary saw.
+fn is_foreign_character(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "22021")
 }
 
 fn is_connection(error: &sqlx::Error) -> bool {

@@ -3,29 +3,29 @@
 //! A job moves along `queued -> running -> succeeded | failed | cancelled`; a lease makes the first step
 //! ([`crate::leases`]), and a retry leads back to `queued`. Every step writes its event in the same transaction.
 
-use std::time::Duration;
+pub(crate) mod queue;
+pub(crate) mod row;
 
 use hansard_domain::event::EventKind;
 use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, WorkspaceId};
 use hansard_domain::job::{JobState, Priority, Stage, TranscribeOptions};
 use hansard_domain::problem::ProblemCode;
-use hansard_domain::source::Callback;
+use hansard_domain::source::{Callback, Source};
 use hansard_domain::time::Timestamp;
-use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
-use crate::{Clock, Error, Store, documents};
+use crate::recordings::Recording;
+use crate::{Clock, Error, Store, documents, recordings, text, transcripts};
+
+pub(crate) use queue::next_turn;
+pub use queue::{Position, QueueStats};
+use row::job_columns;
+pub(crate) use row::{JobRow, rank};
 
 statements! {
-    FIND = "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us \
-        FROM jobs WHERE workspace_id = $1 AND id = $2";
-    PAGE = "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us \
-        FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) AND ($4 = '' OR recording_id = $4) \
+    FIND = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) AND ($4 = '' OR recording_id = $4) \
         ORDER BY serial DESC LIMIT $5";
     STAGES = "SELECT stage, attempts, started_at_us, finished_at_us FROM job_stages WHERE job_id = $1 \
         ORDER BY finished_at_us, stage";
@@ -36,14 +36,6 @@ statements! {
         error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, transcript_id = $6, \
         turn = $7, fence = fence + 1, updated_at_us = $3 WHERE id = $1";
     FORGET_STAGES = "DELETE FROM job_stages WHERE job_id = $1 AND (stage = 'transcribe' OR $2)";
-    TURN = "SELECT COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
-        (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 ORDER BY turn LIMIT 1), 0)";
-    AHEAD = "SELECT COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
-        FROM jobs WHERE (state = 'queued' AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3))))) \
-        OR (state = 'running' AND serial <> $3)";
-    QUEUE_KEY = "SELECT priority, turn FROM jobs WHERE id = $1 AND state = 'queued'";
-    SPEED = "SELECT COALESCE(SUM(audio_s), 0.0), COALESCE(SUM(wall_s), 0.0), CAST(COALESCE(SUM(jobs), 0) AS BIGINT) FROM engine_speeds";
-    STATES = "SELECT state, COUNT(*), MIN(created_at_us) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state";
 }
 
 /// A job.
@@ -154,109 +146,6 @@ pub enum Change {
     Missing,
 }
 
-/// Where a waiting job stands in the queue.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Position {
-    /// Jobs that wait before it or run now.
-    pub ahead: u64,
-    /// How long they will take, from the measured speed of the engine; `None` while nothing was measured.
-    pub wait: Option<Duration>,
-}
-
-/// How full the queue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct QueueStats {
-    /// Jobs that wait.
-    pub queued: u64,
-    /// Jobs that run.
-    pub running: u64,
-    /// When the oldest waiting job was accepted.
-    pub oldest_queued: Option<Timestamp>,
-}
-
-#[derive(FromRow)]
-pub(crate) struct JobRow {
-    serial: i64,
-    id: String,
-    workspace_id: String,
-    recording_id: String,
-    external_id: Option<String>,
-    state: String,
-    stage: String,
-    priority: i64,
-    options: String,
-    again: bool,
-    callback: Option<String>,
-    attempts: i64,
-    run_at_us: i64,
-    pub(crate) fence: i64,
-    done_s: f64,
-    duration_s: Option<f64>,
-    transcript_id: Option<String>,
-    error_code: Option<String>,
-    error_detail: Option<String>,
-    created_at_us: i64,
-    started_at_us: Option<i64>,
-    finished_at_us: Option<i64>,
-    updated_at_us: i64,
-}
-
-impl JobRow {
-    pub(crate) fn read(self) -> Result<Job, Error> {
-        let id = self.id;
-        let corrupt = |what: &str| Error::Corrupt {
-            table: "jobs",
-            id: id.clone(),
-            reason: format!("its {what} cannot be read"),
-        };
-        let callback = self.callback.as_deref().map(|text| documents::read("jobs", &id, text));
-        let error = match self.error_code.as_deref() {
-            None => None,
-            Some(code) => Some(JobError {
-                code: ProblemCode::from_name(code).ok_or_else(|| corrupt("error code"))?,
-                detail: self.error_detail.unwrap_or_default(),
-            }),
-        };
-        let transcript = self.transcript_id.as_deref().map(TranscriptId::parse).transpose();
-        Ok(Job {
-            serial: self.serial,
-            workspace: WorkspaceId::parse(&self.workspace_id).map_err(|_| corrupt("workspace"))?,
-            recording: RecordingId::parse(&self.recording_id).map_err(|_| corrupt("recording"))?,
-            external_id: self.external_id,
-            state: JobState::from_name(&self.state).ok_or_else(|| corrupt("state"))?,
-            stage: Stage::from_name(&self.stage).ok_or_else(|| corrupt("stage"))?,
-            priority: priority_of(self.priority).ok_or_else(|| corrupt("priority"))?,
-            options: documents::read("jobs", &id, &self.options)?,
-            again: self.again,
-            callback: callback.transpose()?,
-            attempts: u32::try_from(self.attempts).map_err(|_| corrupt("number of attempts"))?,
-            run_at: Timestamp::from_micros(self.run_at_us),
-            done: self.done_s,
-            duration: self.duration_s,
-            transcript: transcript.map_err(|_| corrupt("transcript"))?,
-            error,
-            created_at: Timestamp::from_micros(self.created_at_us),
-            started_at: self.started_at_us.map(Timestamp::from_micros),
-            finished_at: self.finished_at_us.map(Timestamp::from_micros),
-            updated_at: Timestamp::from_micros(self.updated_at_us),
-            id: JobId::parse(&id).map_err(|_| corrupt("id"))?,
-        })
-    }
-}
-
-/// The number that sorts a priority.
-pub(crate) fn rank(priority: Priority) -> i64 {
-    match priority {
-        Priority::Low => 0,
-        Priority::Normal => 1,
-        Priority::High => 2,
-    }
-}
-
-fn priority_of(rank_in_row: i64) -> Option<Priority> {
-    Priority::ALL.iter().copied().find(|priority| rank(*priority) == rank_in_row)
-}
-
 /// The job `id` of `workspace`.
 pub(crate) async fn find(
     conn: &mut Conn<'_>,
@@ -265,18 +154,6 @@ pub(crate) async fn find(
 ) -> Result<Option<Job>, Error> {
     let row = run!(conn, fetch_optional::<JobRow>, FIND, workspace.as_str(), id.as_str())?;
     row.map(JobRow::read).transpose()
-}
-
-/// The turn of a job that joins the queue now: after the last one of its own workspace, beside the first of the others.
-///
-/// Serving turns in order is a round robin over the workspaces that have work, at the cost of two look-ups in an index.
-pub(crate) async fn next_turn(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    priority: Priority,
-) -> Result<i64, Error> {
-    let (turn,) = run!(conn, fetch_one::<(i64,)>, TURN, workspace.as_str(), rank(priority))?;
-    Ok(turn)
 }
 
 /// Writes that `job` is in `kind`'s state now, and tells whoever waits for its end.
@@ -329,7 +206,7 @@ pub(crate) async fn end(
         job.id.as_str(),
         state.name(),
         error.as_ref().map(|error| error.code.name()),
-        error.as_ref().map(|error| error.detail.as_str()),
+        error.as_ref().map(|error| text::without_nul(&error.detail)),
         transcript.as_ref().map(TranscriptId::as_str),
         now.as_micros()
     )?;
@@ -421,7 +298,7 @@ impl Store {
     }
 
     /// Puts a job that ended back into the queue, from `stage` on, or from the stage that failed. Refused while it waits or
-    /// runs. A succeeded job keeps its transcript as the recording's current one until the new one is complete.
+    /// runs. Media that are not stored are acquired first, and those that a caller sent cannot be acquired again. A succeeded job keeps its transcript as the recording's current one until the new one is complete.
     ///
     /// # Errors
     /// [`Error::QueueFull`], or where the database cannot be written.
@@ -446,46 +323,6 @@ impl Store {
             })
         })
         .await
-    }
-
-    /// Where waiting job `id` stands; `None` for one that does not wait.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn queue_position(&self, job: &Job) -> Result<Option<Position>, Error> {
-        let mut reader = self.reader().await?;
-        let mut conn = reader.conn();
-        let key = run!(&mut conn, fetch_optional::<(i64, i64)>, QUEUE_KEY, job.id.as_str())?;
-        let Some((priority, turn)) = key else { return Ok(None) };
-        let (ahead, known_s, unknown) =
-            run!(&mut conn, fetch_one::<(i64, f64, i64)>, AHEAD, priority, turn, job.serial)?;
-        let (audio_s, wall_s, jobs) = run!(&mut conn, fetch_one::<(f64, f64, i64)>, SPEED)?;
-        let wait = (audio_s > 0.0 && jobs > 0).then(|| {
-            // A job of unknown length is taken to be as long as the others were on average.
-            let audio_ahead = known_s + unknown as f64 * audio_s / jobs as f64;
-            Duration::try_from_secs_f64(audio_ahead * wall_s / audio_s).unwrap_or(Duration::MAX)
-        });
-        Ok(Some(Position { ahead: u64::try_from(ahead).unwrap_or_default(), wait }))
-    }
-
-    /// How full the queue is, over all workspaces.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn queue_stats(&self) -> Result<QueueStats, Error> {
-        let mut reader = self.reader().await?;
-        let rows = run!(&mut reader.conn(), fetch_all::<(String, i64, Option<i64>)>, STATES)?;
-        let mut stats = QueueStats::default();
-        for (state, count, oldest) in rows {
-            let count = u64::try_from(count).unwrap_or_default();
-            if state == JobState::Queued.name() {
-                stats.queued = count;
-                stats.oldest_queued = oldest.map(Timestamp::from_micros);
-            } else {
-                stats.running = count;
-            }
-        }
-        Ok(stats)
     }
 }
 
@@ -516,9 +353,21 @@ async fn requeue(
     let now = clock.now();
     let succeeded = job.state == JobState::Succeeded;
     let stage = stage.unwrap_or(if succeeded { Stage::Transcribe } else { job.stage });
+    let recording = recordings::find(conn, &job.workspace, &job.recording).await?;
+    let stage = match recording {
+        Some(recording) if recording.media.is_none() => Stage::Acquire,
+        Some(Recording { source: Source::Upload { .. }, .. }) => Stage::Transcribe,
+        _ => stage,
+    };
     // Windows that a failed transcription committed are kept and gone on from; asking for the stage again after it succeeded
     // means a new transcript.
     let keeps_windows = !succeeded && job.stage == Stage::Transcribe && stage == Stage::Transcribe;
+    if let Some(transcript) = &job.transcript
+        && !keeps_windows
+        && transcripts::unfinished(conn, transcript).await?.is_some()
+    {
+        transcripts::discard(conn, transcript).await?;
+    }
     let turn = next_turn(conn, &job.workspace, job.priority).await?;
     run!(conn, execute, FORGET_STAGES, job.id.as_str(), stage == Stage::Acquire)?;
     run!(

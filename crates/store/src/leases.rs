@@ -12,39 +12,36 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
+use crate::jobs::row::job_columns;
 use crate::jobs::{self, Job, JobError, JobRow};
 use crate::recordings::StoredMedia;
-use crate::{Error, Store, media};
+use crate::{Error, Store, media, text};
 
 /// A job that loses this many workers in a row without any progress is given up: it takes them down.
 pub const WORKERS_LOST_MAX: u32 = 20;
 
 statements! {
     /// Jobs whose worker is gone wait again, where they were in the queue.
-    RECLAIM = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
-        updated_at_us = $1 WHERE state = 'running' AND lease_until_us < $1";
+    RECLAIM = sqlite "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
+        updated_at_us = $1 WHERE state = 'running' AND lease_until_us < $1",
+        postgres "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
+        updated_at_us = $1 WHERE id = ANY(ARRAY( \
+            SELECT id FROM jobs WHERE state = 'running' AND lease_until_us < $1 FOR UPDATE SKIP LOCKED))";
+    /// An array is made once; `IN` with a limit may be asked again for each row and give more than the limit.
     CLAIM = sqlite "UPDATE jobs SET state = 'running', lease_owner = $1, lease_until_us = $2, fence = fence + 1, \
         attempts = attempts + 1, started_at_us = COALESCE(started_at_us, $3), updated_at_us = $3 \
         WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
             ORDER BY priority DESC, turn, serial LIMIT $4) \
-        RETURNING serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us",
+        RETURNING " (job_columns),
         postgres "UPDATE jobs SET state = 'running', lease_owner = $1, lease_until_us = $2, fence = fence + 1, \
         attempts = attempts + 1, started_at_us = COALESCE(started_at_us, $3), updated_at_us = $3 \
-        WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
-            ORDER BY priority DESC, turn, serial LIMIT $4 FOR UPDATE SKIP LOCKED) \
-        RETURNING serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us";
+        WHERE id = ANY(ARRAY(SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
+            ORDER BY priority DESC, turn, serial LIMIT $4 FOR UPDATE SKIP LOCKED)) \
+        RETURNING " (job_columns);
     EXTEND = "UPDATE jobs SET lease_until_us = $2 WHERE lease_owner = $1 AND state = 'running'";
     HELD = "SELECT id, fence FROM jobs WHERE lease_owner = $1 AND state = 'running'";
-    LOCK = sqlite "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running'",
-        postgres "SELECT serial, id, workspace_id, recording_id, external_id, state, stage, priority, options, again, callback, \
-        attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-        started_at_us, finished_at_us, updated_at_us FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE";
+    LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running'",
+        postgres "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE";
     RETURN = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
         attempts = $2, run_at_us = $3, error_code = $4, error_detail = $5, updated_at_us = $6 WHERE id = $1";
     ACQUIRED = "UPDATE recordings SET media_key = $2, media_type = $3, size_bytes = $4, sha256 = $5, updated_at_us = $6 \
@@ -129,7 +126,7 @@ impl Store {
                 let now = clock.now();
                 run!(conn, execute, RECLAIM, now.as_micros())?;
                 let until = now.after(lease).as_micros();
-                let rows = run!(
+                let mut rows = run!(
                     conn,
                     fetch_all::<JobRow>,
                     CLAIM,
@@ -138,6 +135,8 @@ impl Store {
                     now.as_micros(),
                     i64::from(count)
                 )?;
+                // RETURNING has no order of its own.
+                rows.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.turn, row.serial));
                 let mut claimed = Vec::with_capacity(rows.len());
                 for row in rows {
                     let fence = row.fence;
@@ -153,8 +152,6 @@ impl Store {
                     let lease = Lease { job: job.id.clone(), fence };
                     claimed.push(Claimed { job, lease });
                 }
-                // RETURNING has no order of its own.
-                claimed.sort_by_key(|one| (std::cmp::Reverse(one.job.priority), one.job.serial));
                 Ok(claimed)
             })
         })
@@ -191,7 +188,7 @@ impl Store {
     /// Ends the acquire stage: the recording's media are stored. The lease stays, for the next stage.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::Corrupt`] if the object was swept in the meantime, or where the database cannot be written.
     pub async fn finish_acquire(
         &self,
         lease: &Lease,
@@ -215,7 +212,7 @@ impl Store {
                     &media.sha256,
                     now.as_micros()
                 )?;
-                media::keep(conn, &media.key, &job.recording).await?;
+                media::keep(conn, &media.key, &job.recording, now).await?;
                 stage_finished(conn, &job, Stage::Acquire, started_at, now).await?;
                 let next = Stage::Transcribe.name();
                 run!(conn, execute, ADVANCE, job.id.as_str(), next, now.as_micros())?;
@@ -252,7 +249,7 @@ impl Store {
                     i64::from(attempts),
                     run_at.as_micros(),
                     error.as_ref().map(|error| error.code.name()),
-                    error.as_ref().map(|error| error.detail.as_str()),
+                    error.as_ref().map(|error| text::without_nul(&error.detail)),
                     now.as_micros()
                 )?;
                 job.error = error;

@@ -6,6 +6,7 @@
 
 mod accept;
 mod backend;
+mod check;
 mod clock;
 pub mod deliveries;
 mod documents;
@@ -17,11 +18,14 @@ pub mod leases;
 mod media;
 mod migrations;
 pub mod recordings;
+mod retention;
 pub mod s3;
 pub mod sending;
 mod store;
+mod text;
 mod transcribing;
 pub mod transcripts;
+pub mod uploads;
 mod writer;
 
 pub use accept::{Accepted, NewJob, NewRecording, RequestKey};
@@ -29,5 +33,6 @@ pub use clock::Clock;
 pub use error::Error;
 pub use media::{HEAD_BYTES, Media, WriteError, Written};
 pub use migrations::SchemaVersion;
+pub use retention::{KEYS_KEPT, Pruned};
 pub use store::{Database, Settings, Store};
 pub use transcribing::{Begin, Finished};

@@ -45,6 +45,8 @@ const MEDIA_FOLDER: &str = "media";
 statements! {
     ANNOUNCE = "INSERT INTO media_objects (key, workspace_id, state, due_us) VALUES ($1, $2, 'writing', $3)";
     KEEP = "UPDATE media_objects SET state = 'kept', recording_id = $2 WHERE key = $1 AND state = 'writing'";
+    REPLACE = "UPDATE media_objects SET state = 'deleting', due_us = $3 \
+        WHERE recording_id = $1 AND key <> $2 AND state = 'kept'";
     ABANDON = "UPDATE media_objects SET state = 'deleting', due_us = $2 WHERE key = $1 AND state = 'writing'";
     DELETE_OF_RECORDING = "UPDATE media_objects SET state = 'deleting', due_us = $2 WHERE recording_id = $1";
     DUE = "SELECT key FROM media_objects WHERE state <> 'kept' AND due_us <= $1 ORDER BY due_us LIMIT $2";
@@ -145,6 +147,15 @@ impl Media {
         Ok(got.into_stream().map_err(Error::Media).boxed())
     }
 
+    /// Whether there is an object `key`.
+    pub(crate) async fn has(&self, key: &str) -> Result<bool, Error> {
+        match self.objects.head(&Key::from(key)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(Error::Media(error)),
+        }
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors
@@ -193,13 +204,19 @@ impl Media {
     }
 }
 
-/// Marks an object as one that stays, for `recording`; `false` if it was swept in the meantime.
+/// Marks an object as one that stays, for `recording`, in place of the one that it had. Refused if it was swept in the
+/// meantime.
 pub(crate) async fn keep(
     conn: &mut Conn<'_>,
     key: &str,
     recording: &RecordingId,
-) -> Result<bool, Error> {
-    Ok(run!(conn, execute, KEEP, key, recording.as_str())? == 1)
+    now: Timestamp,
+) -> Result<(), Error> {
+    if run!(conn, execute, KEEP, key, recording.as_str())? == 0 {
+        let reason = "it was swept before it was accepted".to_owned();
+        return Err(Error::Corrupt { table: "media_objects", id: key.to_owned(), reason });
+    }
+    run!(conn, execute, REPLACE, recording.as_str(), key, now.as_micros()).map(drop)
 }
 
 /// Marks the objects of `recording` as ones to delete.

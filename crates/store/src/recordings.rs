@@ -1,5 +1,8 @@
 //! Recordings: what is known about a piece of audio or video.
 
+use std::time::Duration;
+
+use hansard_domain::event::EventKind;
 use hansard_domain::id::{Id, RecordingId, TranscriptId, WorkspaceId};
 use hansard_domain::job::Visibility;
 use hansard_domain::source::Source;
@@ -7,12 +10,47 @@ use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
-use crate::{Error, Store, documents};
+use crate::events::{self, EventData, NewEvent};
+use crate::jobs::Page;
+use crate::{Clock, Error, Store, documents, media, text};
+
+macro_rules! recording_columns {
+    () => {
+        "serial, id, workspace_id, external_id, visibility, title, source, metadata, media_key, media_type, size_bytes, \
+         sha256, duration_s, current_transcript_id, created_at_us, updated_at_us"
+    };
+}
 
 statements! {
-    FIND = "SELECT serial, id, workspace_id, external_id, visibility, title, source, metadata, media_key, media_type, \
-        size_bytes, sha256, duration_s, current_transcript_id, created_at_us, updated_at_us \
-        FROM recordings WHERE workspace_id = $1 AND id = $2";
+    FIND = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2";
+    LOCK = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2",
+        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
+    PAGE = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
+        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR external_id = $4) AND (CAST($5 AS TEXT) IS NULL OR sha256 = $5) \
+        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
+    UPDATE = "UPDATE recordings SET external_id = $2, visibility = $3, title = $4, metadata = $5, updated_at_us = $6 \
+        WHERE id = $1";
+    /// Workers lock their job before its recording, so deletion does as well.
+    LOCK_JOBS = sqlite "SELECT id FROM jobs WHERE recording_id = $1",
+        postgres "SELECT id FROM jobs WHERE recording_id = $1 ORDER BY serial FOR UPDATE";
+    /// Before their attempts go, so that no attempt is added meanwhile.
+    LOCK_DELIVERIES = sqlite "SELECT id FROM deliveries \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)",
+        postgres "SELECT id FROM deliveries \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1) ORDER BY serial FOR UPDATE";
+    DELETE_WINDOWS = "DELETE FROM transcript_windows \
+        WHERE transcript_id IN (SELECT id FROM transcripts WHERE recording_id = $1)";
+    DELETE_TRANSCRIPTS = "DELETE FROM transcripts WHERE recording_id = $1";
+    DELETE_STAGES = "DELETE FROM job_stages WHERE job_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
+    DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1))";
+    DELETE_DELIVERIES = "DELETE FROM deliveries \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
+    DELETE_KEYS = "DELETE FROM idempotency_keys \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
+    DELETE_JOBS = "DELETE FROM jobs WHERE recording_id = $1";
+    DELETE = "DELETE FROM recordings WHERE id = $1";
 }
 
 /// A recording.
@@ -57,6 +95,45 @@ pub struct StoredMedia {
     pub size: u64,
     /// SHA-256 of its bytes, in lower-case hexadecimal digits.
     pub sha256: String,
+}
+
+/// Which recordings to list.
+#[derive(Debug, Clone, Default)]
+pub struct RecordingFilter {
+    /// Only those whose source is of this [kind](Source::kind).
+    pub source: Option<String>,
+    /// Only the one that another system calls this.
+    pub external_id: Option<String>,
+    /// Only those with these media: SHA-256 in lower-case hexadecimal digits.
+    pub sha256: Option<String>,
+    /// Only those accepted at this time or later.
+    pub created_from: Option<Timestamp>,
+    /// Only those accepted before this time.
+    pub created_before: Option<Timestamp>,
+}
+
+/// What is to change about a recording; `None` leaves a value as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// What another system calls it, or nothing any more.
+    pub external_id: Option<Option<String>>,
+    /// Who may see it.
+    pub visibility: Option<Visibility>,
+    /// A title for people, or none any more.
+    pub title: Option<Option<String>>,
+    /// A JSON object as text, in place of the one it has.
+    pub metadata: Option<String>,
+}
+
+/// What came of an attempt to change a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edited {
+    /// It is this now.
+    Done(Box<Recording>),
+    /// It was changed since it was read, and is this.
+    Outdated(Box<Recording>),
+    /// There is no such recording.
+    Missing,
 }
 
 #[derive(FromRow)]
@@ -139,4 +216,165 @@ impl Store {
     ) -> Result<Option<Recording>, Error> {
         find(&mut self.reader().await?.conn(), workspace, id).await
     }
+    /// Recordings of `workspace`, newest first, from below the serial `before` on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a filter that no row can match, or where the database cannot be read.
+    pub async fn page_recordings(
+        &self,
+        workspace: &WorkspaceId,
+        filter: &RecordingFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Recording>, Error> {
+        text::check("source", filter.source.as_deref())?;
+        text::check("external id", filter.external_id.as_deref())?;
+        text::check("checksum", filter.sha256.as_deref())?;
+        let mut reader = self.reader().await?;
+        let rows = run!(
+            &mut reader.conn(),
+            fetch_all::<RecordingRow>,
+            PAGE,
+            workspace.as_str(),
+            before.unwrap_or(i64::MAX),
+            filter.source.as_deref(),
+            filter.external_id.as_deref(),
+            filter.sha256.as_deref(),
+            filter.created_from.map_or(i64::MIN, Timestamp::as_micros),
+            filter.created_before.map_or(i64::MAX, Timestamp::as_micros),
+            i64::from(limit) + 1
+        )?;
+        let found = rows.into_iter().map(RecordingRow::read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(found, limit, |recording| recording.serial))
+    }
+
+    /// Changes what is known about recording `id`; with `read_at`, only if it was not changed after that version of it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for text that no row can hold, metadata that are no JSON object, and an external id that another
+    /// recording has; or where the database cannot be written.
+    pub async fn update_recording(
+        &self,
+        workspace: &WorkspaceId,
+        id: &RecordingId,
+        edit: Edit,
+        read_at: Option<Timestamp>,
+    ) -> Result<Edited, Error> {
+        text::check("external id", edit.external_id.as_ref().and_then(Option::as_deref))?;
+        text::check("title", edit.title.as_ref().and_then(Option::as_deref))?;
+        if let Some(metadata) = &edit.metadata {
+            text::check_object("metadata", metadata)?;
+        }
+        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                let Some(mut recording) = lock(conn, &workspace, &id).await? else {
+                    return Ok(Edited::Missing);
+                };
+                if read_at.is_some_and(|read_at| read_at != recording.updated_at) {
+                    return Ok(Edited::Outdated(Box::new(recording)));
+                }
+                recording.external_id = edit.external_id.unwrap_or(recording.external_id);
+                recording.visibility = edit.visibility.unwrap_or(recording.visibility);
+                recording.title = edit.title.unwrap_or(recording.title);
+                recording.metadata = edit.metadata.unwrap_or(recording.metadata);
+                // Two changes within the same microsecond have different times, or the second would look like the first.
+                let next = recording.updated_at.after(Duration::from_micros(1));
+                recording.updated_at = clock.now().max(next);
+                save(conn, &recording).await?;
+                tell(conn, &clock, &recording, EventKind::RecordingUpdated).await?;
+                Ok(Edited::Done(Box::new(recording)))
+            })
+        })
+        .await
+    }
+
+    /// Deletes recording `id` with all that belongs to it: jobs, of which running ones lose their lease, transcripts, and what
+    /// was to be delivered about them. Its media go with the next sweep. `false` if there is no such recording.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn delete_recording(
+        &self,
+        workspace: &WorkspaceId,
+        id: &RecordingId,
+    ) -> Result<bool, Error> {
+        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        self.write(move |conn| {
+            Box::pin(async move {
+                run!(conn, fetch_all::<(String,)>, LOCK_JOBS, id.as_str())?;
+                let Some(recording) = lock(conn, &workspace, &id).await? else {
+                    return Ok(false);
+                };
+                run!(conn, fetch_all::<(String,)>, LOCK_DELIVERIES, id.as_str())?;
+                media::delete_of(conn, &id, clock.now()).await?;
+                for statement in [
+                    DELETE_WINDOWS,
+                    DELETE_TRANSCRIPTS,
+                    DELETE_STAGES,
+                    DELETE_ATTEMPTS,
+                    DELETE_DELIVERIES,
+                    DELETE_KEYS,
+                    DELETE_JOBS,
+                    DELETE,
+                ] {
+                    run!(conn, execute, statement, id.as_str())?;
+                }
+                tell(conn, &clock, &recording, EventKind::RecordingDeleted).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+/// What a violated index says about a recording that is written.
+pub(crate) fn external_id_taken(error: Error) -> Error {
+    match &error {
+        // Both databases name the column, or the index after it, in their message.
+        Error::Statement { source: sqlx::Error::Database(cause), .. }
+            if cause.is_unique_violation() && cause.message().contains("external_id") =>
+        {
+            Error::Invalid("another recording has this external id".to_owned())
+        }
+        _ => error,
+    }
+}
+
+/// The recording `id`, locked until the transaction ends.
+async fn lock(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &RecordingId,
+) -> Result<Option<Recording>, Error> {
+    let row = run!(conn, fetch_optional::<RecordingRow>, LOCK, workspace.as_str(), id.as_str())?;
+    row.map(RecordingRow::read).transpose()
+}
+
+async fn save(conn: &mut Conn<'_>, recording: &Recording) -> Result<(), Error> {
+    run!(
+        conn,
+        execute,
+        UPDATE,
+        recording.id.as_str(),
+        recording.external_id.as_deref(),
+        recording.visibility.name(),
+        recording.title.as_deref(),
+        &recording.metadata,
+        recording.updated_at.as_micros()
+    )
+    .map(drop)
+    .map_err(external_id_taken)
+}
+
+async fn tell(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    recording: &Recording,
+    kind: EventKind,
+) -> Result<(), Error> {
+    let id = recording.id.as_str();
+    let data = EventData { recording_id: Some(id), ..EventData::default() };
+    let event = NewEvent { workspace: &recording.workspace, kind, subject: id, data };
+    events::publish(conn, clock, clock.now(), &event).await
 }

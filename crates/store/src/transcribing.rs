@@ -1,10 +1,8 @@
 //! The transcribe stage: what the holder of a lease writes on the way from media to a transcript.
 
-use hansard_domain::id::TranscriptId;
+use hansard_domain::id::{Id, TranscriptId};
 use hansard_domain::job::{JobState, Stage};
 use hansard_domain::time::Timestamp;
-
-use hansard_domain::id::Id;
 
 use crate::backend::{Conn, run, statements};
 use crate::jobs::{self, Job};
@@ -25,6 +23,9 @@ statements! {
     BUSY_TWIN = "SELECT COUNT(*) FROM jobs AS other JOIN recordings AS its ON its.id = other.recording_id \
         WHERE other.state = 'running' AND other.stage = 'transcribe' AND other.transcript_id IS NOT NULL \
         AND other.id <> $1 AND other.workspace_id = $2 AND its.sha256 = $3 AND other.options_hash = $4";
+    /// Of jobs with the same content one looks for its twin after the other, or neither would see the other's transcript.
+    ONE_BY_ONE = sqlite "SELECT 1 WHERE $1 IS NOT NULL",
+        postgres "SELECT 1::BIGINT FROM pg_advisory_xact_lock(hashtextextended($1, 0))";
     MEASURE = "INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) VALUES ($1, $2, $3, 1) \
         ON CONFLICT (model) DO UPDATE SET audio_s = engine_speeds.audio_s + EXCLUDED.audio_s, \
         wall_s = engine_speeds.wall_s + EXCLUDED.wall_s, jobs = engine_speeds.jobs + 1";
@@ -84,10 +85,12 @@ impl Store {
             Box::pin(async move {
                 let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
                 let content = Content { sha256: &sha256, options: &job.options, model: &model };
-                if let Some(begin) = go_on(conn, &job, &model).await? {
+                if let Some(begin) = go_on(conn, &store, &job, &model).await? {
                     return Ok(Held::Yes(begin));
                 }
                 if !job.again {
+                    let text = format!("{}/{sha256}", job.workspace);
+                    run!(conn, fetch_all::<(i64,)>, ONE_BY_ONE, text)?;
                     if let Some(twin) = transcripts::twin(conn, &job.workspace, &content).await? {
                         take_copy(conn, &store, &job, &twin).await?;
                         return Ok(Held::Yes(Begin::Copied));
@@ -105,7 +108,7 @@ impl Store {
         .await
     }
 
-    /// Commits window `ordinal` of `transcript` with the checkpoint after it.
+    /// Commits window `ordinal` of `transcript` with the checkpoint after it. Refused as lost if it is not the next one.
     ///
     /// # Errors
     /// Where the database cannot be written.
@@ -121,6 +124,9 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                if job.transcript.as_ref() != Some(&transcript) {
+                    return Ok(Held::Lost);
+                }
                 let appended =
                     transcripts::append_window(conn, &transcript, ordinal, &window, &progress)
                         .await?;
@@ -162,6 +168,9 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
+                if job.transcript.as_ref() != Some(&transcript) {
+                    return Ok(Held::Lost);
+                }
                 let now = store.clock().now();
                 let Finished { language, language_probability, duration, heard, took, started_at } =
                     finished;
@@ -187,11 +196,18 @@ impl Store {
 }
 
 /// Goes on with the transcript that an earlier attempt of `job` left, unless another model made it.
-async fn go_on(conn: &mut Conn<'_>, job: &Job, model: &str) -> Result<Option<Begin>, Error> {
+async fn go_on(
+    conn: &mut Conn<'_>,
+    store: &Store,
+    job: &Job,
+    model: &str,
+) -> Result<Option<Begin>, Error> {
     let Some(id) = &job.transcript else { return Ok(None) };
     let Some(left) = transcripts::unfinished(conn, id).await? else { return Ok(None) };
     if left.model != model {
         transcripts::discard(conn, id).await?;
+        let now = store.clock().now().as_micros();
+        run!(conn, execute, ATTACH, job.id.as_str(), None::<&str>, now)?;
         return Ok(None);
     }
     let (ordinal, checkpoint) = (left.windows, left.checkpoint);

@@ -12,13 +12,16 @@ use crate::events::{self, EventData, NewEvent};
 use crate::jobs::Page;
 use crate::{Error, Store, documents};
 
+macro_rules! head_columns {
+    () => {
+        "serial, id, workspace_id, recording_id, job_id, external_id, model, options, language, \
+         language_probability, duration_s, windows, created_at_us, completed_at_us"
+    };
+}
+
 statements! {
-    FIND = "SELECT serial, id, workspace_id, recording_id, job_id, external_id, model, options, language, \
-        language_probability, duration_s, windows, created_at_us, completed_at_us \
-        FROM transcripts WHERE workspace_id = $1 AND id = $2";
-    PAGE = "SELECT serial, id, workspace_id, recording_id, job_id, external_id, model, options, language, \
-        language_probability, duration_s, windows, created_at_us, completed_at_us \
-        FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR recording_id = $3) \
+    FIND = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR recording_id = $3) \
         ORDER BY serial DESC LIMIT $4";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
@@ -30,8 +33,11 @@ statements! {
     COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
         checkpoint = NULL WHERE id = $1 AND completed_at_us IS NULL";
     CHECKPOINT = "SELECT model, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
-    TWIN = "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
-        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1";
+    /// Shared, so that it is not deleted while it is copied.
+    TWIN = sqlite "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
+        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1",
+        postgres "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
+        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1 FOR SHARE";
     COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
         language_probability, duration_s, windows, created_at_us, completed_at_us) \
         SELECT $1, workspace_id, $2, $3, model, options, options_hash, sha256, language, language_probability, duration_s, \

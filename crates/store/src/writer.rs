@@ -121,3 +121,102 @@ fn answer_with(error: Error, work: Work) -> Box<dyn FnOnce(Result<(), Error>) + 
     tracing::warn!(error = %error, "no savepoint could begin");
     Box::new(move |_| drop(work))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::backend::{Statement, run};
+
+    const INSERT: Statement = Statement {
+        name: "insert",
+        sqlite: "INSERT INTO numbers (number) VALUES ($1)",
+        postgres: "",
+    };
+
+    /// A writer to a table of numbers, none twice, and the pool to look at it.
+    async fn writer() -> (Writer, SqlitePool, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("numbers.db");
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let table = sqlx::query("CREATE TABLE numbers (number BIGINT PRIMARY KEY)");
+        table.execute(&pool).await.unwrap();
+        (Writer::start(pool.clone()), pool, folder)
+    }
+
+    /// Writes these numbers in one piece of work.
+    fn insert(
+        writer: &Writer,
+        numbers: &'static [i64],
+    ) -> tokio::task::JoinHandle<Result<(), Error>> {
+        let writer = writer.clone();
+        tokio::spawn(async move {
+            let insert = writer.write(move |conn| {
+                Box::pin(async move {
+                    for number in numbers {
+                        assert_ne!(*number, 13);
+                        run!(conn, execute, INSERT, number)?;
+                    }
+                    Ok(())
+                })
+            });
+            insert.await
+        })
+    }
+
+    async fn numbers(pool: &SqlitePool) -> Vec<i64> {
+        let numbers = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number");
+        numbers.fetch_all(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_fails_takes_no_neighbour_with_it() {
+        let (writer, pool, _folder) = writer().await;
+        let ((go, gate), (begins, begun)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let first = writer.clone();
+        let first = tokio::spawn(async move {
+            let wait = first.write(|_| {
+                Box::pin(async move {
+                    begins.send(()).unwrap();
+                    gate.await.map_err(|_| Error::Busy)
+                })
+            });
+            wait.await
+        });
+        begun.await.unwrap();
+        let pieces = [
+            insert(&writer, &[1]),
+            insert(&writer, &[2, 1]),
+            insert(&writer, &[3, 13]),
+            insert(&writer, &[4]),
+        ];
+        // When all of them wait, they come into the transaction that the first one holds open.
+        while writer.work.capacity() > WAITING_MAX - pieces.len() {
+            tokio::task::yield_now().await;
+        }
+        go.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        let [one, twice, panic, four] = pieces;
+
+        assert!(one.await.unwrap().is_ok());
+        let twice = twice.await.unwrap();
+        assert!(matches!(twice, Err(Error::Statement { .. })), "{twice:?}");
+        let panic = panic.await.unwrap();
+        assert!(matches!(panic, Err(Error::Panicked)), "{panic:?}");
+        assert!(four.await.unwrap().is_ok());
+        assert_eq!(numbers(&pool).await, [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_busy_and_no_hang() {
+        let (writer, pool, _folder) = writer().await;
+        pool.close().await;
+
+        let refused = insert(&writer, &[1]).await.unwrap();
+
+        assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    }
+}

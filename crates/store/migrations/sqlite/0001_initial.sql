@@ -18,6 +18,7 @@ CREATE TABLE recordings (
   visibility            TEXT NOT NULL,
   title                 TEXT,
   source                TEXT NOT NULL,
+  source_kind           TEXT NOT NULL,
   metadata              TEXT NOT NULL,
   media_key             TEXT,
   media_type            TEXT,
@@ -131,6 +132,7 @@ CREATE TABLE idempotency_keys (
   created_at_us BIGINT NOT NULL,
   PRIMARY KEY (workspace_id, key)
 );
+CREATE INDEX idempotency_keys_by_subject ON idempotency_keys (subject_id);
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at_us);
 
 CREATE TABLE endpoints (

@@ -1,0 +1,138 @@
+//! What is forgotten after a while: jobs that ended, events, deliveries and idempotency keys.
+//!
+//! Recordings and transcripts stay until somebody deletes them.
+
+use std::time::Duration;
+
+use hansard_domain::id::{Id, TranscriptId};
+use hansard_domain::time::Timestamp;
+
+use crate::backend::{Conn, run, statements};
+use crate::{Error, Store, transcripts};
+
+/// How long a caller may repeat a request under the same idempotency key.
+pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Rows of a kind that one transaction removes, so that no writer waits long.
+const BATCH: i64 = 200;
+
+/// Transactions for each kind in one call.
+const BATCHES_MAX: u32 = 100;
+
+statements! {
+    /// A delivery that is still to be made may ask for its job.
+    OLD_JOBS = sqlite "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT EXISTS \
+            (SELECT 1 FROM deliveries WHERE subject_id = jobs.id AND state = 'pending') \
+            ORDER BY finished_at_us LIMIT $2",
+        postgres "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT EXISTS \
+            (SELECT 1 FROM deliveries WHERE subject_id = jobs.id AND state = 'pending') \
+            ORDER BY finished_at_us LIMIT $2 FOR UPDATE SKIP LOCKED";
+    DELETE_STAGES = "DELETE FROM job_stages WHERE job_id = $1";
+    DELETE_KEYS_OF = "DELETE FROM idempotency_keys WHERE subject_id = $1";
+    DELETE_JOB = "DELETE FROM jobs WHERE id = $1";
+    OLD_DELIVERIES = sqlite "SELECT id FROM deliveries WHERE finished_at_us < $1 ORDER BY finished_at_us LIMIT $2",
+        postgres "SELECT id FROM deliveries WHERE finished_at_us < $1 ORDER BY finished_at_us LIMIT $2 \
+            FOR UPDATE SKIP LOCKED";
+    DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id = $1";
+    DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = $1";
+    DELETE_EVENTS = sqlite "DELETE FROM events WHERE seq IN \
+            (SELECT seq FROM events WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2)",
+        postgres "DELETE FROM events WHERE seq = ANY(ARRAY( \
+            SELECT seq FROM events WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    DELETE_KEYS = sqlite "DELETE FROM idempotency_keys WHERE (workspace_id, key) IN \
+            (SELECT workspace_id, key FROM idempotency_keys WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2)",
+        postgres "WITH old AS MATERIALIZED (SELECT workspace_id, key FROM idempotency_keys WHERE created_at_us < $1 \
+            ORDER BY created_at_us LIMIT $2 FOR UPDATE SKIP LOCKED) \
+            DELETE FROM idempotency_keys USING old \
+            WHERE idempotency_keys.workspace_id = old.workspace_id AND idempotency_keys.key = old.key";
+}
+
+/// How many rows went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Jobs that ended, with their stages.
+    pub jobs: u64,
+    /// Deliveries that ended, with their attempts.
+    pub deliveries: u64,
+    /// Events of the log.
+    pub events: u64,
+    /// Idempotency keys.
+    pub keys: u64,
+}
+
+/// What one transaction prunes.
+#[derive(Clone, Copy)]
+enum Kind {
+    Jobs,
+    Deliveries,
+    Events,
+    Keys,
+}
+
+impl Store {
+    /// Forgets jobs, deliveries and events that ended longer than `keep_finished` ago, and keys older than [`KEYS_KEPT`].
+    ///
+    /// A bounded amount of work: what is left goes with the next call. Several processes may do it at once.
+    ///
+    /// # Errors
+    /// Where the database cannot be written; what was removed until then is removed.
+    pub async fn prune(&self, keep_finished: Duration) -> Result<Pruned, Error> {
+        let now = self.clock().now();
+        let old = now.before(keep_finished);
+        Ok(Pruned {
+            jobs: self.prune_all(Kind::Jobs, old).await?,
+            deliveries: self.prune_all(Kind::Deliveries, old).await?,
+            events: self.prune_all(Kind::Events, old).await?,
+            keys: self.prune_all(Kind::Keys, now.before(KEYS_KEPT)).await?,
+        })
+    }
+
+    async fn prune_all(&self, kind: Kind, before: Timestamp) -> Result<u64, Error> {
+        let mut removed = 0;
+        for _ in 0..BATCHES_MAX {
+            let batch = self
+                .write(move |conn| Box::pin(prune_batch(conn, kind, before.as_micros())))
+                .await?;
+            removed += batch;
+            if batch < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+async fn prune_batch(conn: &mut Conn<'_>, kind: Kind, before: i64) -> Result<u64, Error> {
+    match kind {
+        Kind::Jobs => prune_jobs(conn, before).await,
+        Kind::Deliveries => prune_deliveries(conn, before).await,
+        Kind::Events => run!(conn, execute, DELETE_EVENTS, before, BATCH),
+        Kind::Keys => run!(conn, execute, DELETE_KEYS, before, BATCH),
+    }
+}
+
+async fn prune_jobs(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error> {
+    let old = run!(conn, fetch_all::<(String, Option<String>)>, OLD_JOBS, before, BATCH)?;
+    for (job, transcript) in &old {
+        // Nobody but its job goes on with a transcript that was given up.
+        let transcript = transcript.as_deref().and_then(|id| TranscriptId::parse(id).ok());
+        if let Some(transcript) = transcript
+            && transcripts::unfinished(conn, &transcript).await?.is_some()
+        {
+            transcripts::discard(conn, &transcript).await?;
+        }
+        run!(conn, execute, DELETE_STAGES, job)?;
+        run!(conn, execute, DELETE_KEYS_OF, job)?;
+        run!(conn, execute, DELETE_JOB, job)?;
+    }
+    Ok(old.len() as u64)
+}
+
+async fn prune_deliveries(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error> {
+    let old = run!(conn, fetch_all::<(String,)>, OLD_DELIVERIES, before, BATCH)?;
+    for (delivery,) in &old {
+        run!(conn, execute, DELETE_ATTEMPTS, delivery)?;
+        run!(conn, execute, DELETE_DELIVERY, delivery)?;
+    }
+    Ok(old.len() as u64)
+}

@@ -1,0 +1,55 @@
+//! Text that both databases keep: PostgreSQL has no NUL character in a text.
+
+use std::borrow::Cow;
+
+use crate::Error;
+
+/// Refuses a `value` that a column cannot hold; `name` says which one it is.
+pub(crate) fn check(name: &str, value: Option<&str>) -> Result<(), Error> {
+    match value {
+        Some(value) if value.contains('\0') => {
+            Err(Error::Invalid(format!("the {name} has a NUL character")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses text that is not a JSON object.
+pub(crate) fn check_object(name: &str, value: &str) -> Result<(), Error> {
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(value) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Invalid(format!("the {name} is not a JSON object"))),
+    }
+}
+
+/// The same text, with the character for the unknown in place of NUL: for reports that must not fail.
+pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{FFFD}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_refused_or_replaced() {
+        assert_eq!(
+            check("title", Some("a\0b")).unwrap_err().to_string(),
+            "the title has a NUL character"
+        );
+        assert!(check("title", Some("a b")).is_ok() && check("title", None).is_ok());
+        assert_eq!(without_nul("a\0b"), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn only_a_json_object_is_one() {
+        assert!(check_object("metadata", r#"{"a": [1, "\u0000"]}"#).is_ok());
+        for text in ["", "[]", "1", "{", "{\"a\":\0}"] {
+            assert!(check_object("metadata", text).is_err(), "{text:?}");
+        }
+    }
+}
