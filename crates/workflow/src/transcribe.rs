@@ -28,13 +28,20 @@ use place::Place;
 /// How long a job waits that another one does the work for.
 const TWIN_PAUSE: Duration = Duration::from_secs(2);
 
-/// Transcribes `media` for the job of `attempt`, which has succeeded when this returns.
+/// How much was heard, and how long it took, in seconds.
+pub(crate) struct Work {
+    pub(crate) heard: f64,
+    pub(crate) took: f64,
+}
+
+/// Transcribes `media` for the job of `attempt`, which has succeeded when this returns. Nothing is heard where the same text
+/// could be copied.
 pub(crate) async fn transcribe(
     attempt: &Arc<Attempt>,
     engines: &EnginePool,
     scratch: &Scratch,
     media: &StoredMedia,
-) -> Result<(), ActivityError> {
+) -> Result<Option<Work>, ActivityError> {
     let (store, lease, asked) = (attempt.store(), attempt.lease(), &attempt.job().options);
     let engine = engines.get(asked.model.as_deref()).await?;
     let model = engine.model().to_owned();
@@ -42,7 +49,7 @@ pub(crate) async fn transcribe(
     let begun = store.begin_transcript(lease, &media.sha256, &model).await?;
     let (transcript, ordinal, place) = match begun {
         Held::Lost => return Err(ActivityError::Lost),
-        Held::Yes(Begin::Copied) => return Ok(()),
+        Held::Yes(Begin::Copied) => return Ok(None),
         Held::Yes(Begin::Wait) => return Err(ActivityError::postponed(TWIN_PAUSE)),
         Held::Yes(Begin::Go { transcript, ordinal, checkpoint }) => {
             let place = checkpoint.as_deref().map(Place::read).transpose()?;
@@ -64,16 +71,18 @@ pub(crate) async fn transcribe(
     let runtime = Handle::current();
     let listened = tokio::task::spawn_blocking(move || listening.run(runtime)).await;
     let heard = listened.unwrap_or_else(|_| Err(ActivityError::panicked("the engine")))?;
+    let took = store.clock().now().since(started_at).as_secs_f64();
+    let work = Work { heard: heard.gone_through, took };
     let finished = Finished {
         language: heard.language,
         language_probability: heard.language_probability,
         duration: heard.length,
-        heard: heard.gone_through,
-        took: store.clock().now().since(started_at).as_secs_f64(),
+        heard: work.heard,
+        took,
         started_at,
     };
     match store.finish_transcript(lease, &transcript, &model, finished).await? {
-        Held::Yes(()) => Ok(()),
+        Held::Yes(()) => Ok(Some(work)),
         Held::Lost => Err(ActivityError::Lost),
     }
 }

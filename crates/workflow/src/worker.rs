@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::acquire::Sources;
 use crate::backoff::Retries;
 use crate::engines::EnginePool;
+use crate::metrics::Metrics;
 use crate::scratch::Scratch;
 use crate::tasks::Tasks;
 use running::Running;
@@ -41,15 +42,27 @@ pub struct Settings {
     pub scratch: PathBuf,
 }
 
+/// What a worker is made of.
+pub struct Parts {
+    /// Where jobs come from and their results go.
+    pub store: Store,
+    /// What hears.
+    pub engines: EnginePool,
+    /// Where media come from.
+    pub sources: Sources,
+    /// Tells the worker of new jobs at once; others it finds by itself, a little later.
+    pub wake: Arc<Notify>,
+    /// What it counts and measures.
+    pub metrics: Metrics,
+    /// How it works.
+    pub settings: Settings,
+}
+
 /// What the tasks of a worker share.
 struct Shared {
     id: WorkerId,
-    store: Store,
-    engines: EnginePool,
-    sources: Sources,
-    settings: Settings,
+    parts: Parts,
     scratch: Scratch,
-    wake: Arc<Notify>,
     running: Running,
 }
 
@@ -63,24 +76,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts to work on the jobs of `store`, within the runtime that this is called in.
-    ///
-    /// `wake` tells it of new jobs at once; others it finds by itself, a little later.
+    /// Starts to work on the jobs of a store, within the runtime that this is called in.
     ///
     /// # Errors
     /// Where the folder for working files cannot be made.
-    pub fn start(
-        store: Store,
-        engines: EnginePool,
-        sources: Sources,
-        wake: Arc<Notify>,
-        settings: Settings,
-    ) -> io::Result<Self> {
-        let id: WorkerId = store.clock().id();
-        let scratch = Scratch::open(&settings.scratch, &id)?;
+    pub fn start(parts: Parts) -> io::Result<Self> {
+        let id: WorkerId = parts.store.clock().id();
+        let scratch = Scratch::open(&parts.settings.scratch, &id)?;
         let running = Running::default();
-        let shared =
-            Arc::new(Shared { id, store, engines, sources, settings, scratch, wake, running });
+        let shared = Arc::new(Shared { id, parts, scratch, running });
         let (jobs, care) = (Tasks::new(), Tasks::new());
         jobs.spawn("claims", leases::keep_busy(Arc::clone(&shared), jobs.clone()));
         care.spawn("leases", leases::keep_leases(Arc::clone(&shared)));

@@ -26,10 +26,10 @@ pub(super) async fn keep_busy(shared: Arc<Shared>, jobs: Tasks) {
             () = stopping.cancelled() => {}
             // Claiming and looking take turns: between a claim and its place on the list nobody looks.
             _ = look.tick() => compare_leases(&shared).await,
-            () = shared.wake.notified() => claim(&shared, &jobs).await,
+            () = shared.parts.wake.notified() => claim(&shared, &jobs).await,
             () = sleep_until(next_poll) => {
                 claim(&shared, &jobs).await;
-                next_poll = Instant::now() + jittered(shared.settings.poll_interval, random_fraction());
+                next_poll = Instant::now() + jittered(shared.parts.settings.poll_interval, random_fraction());
             }
         }
     }
@@ -38,11 +38,13 @@ pub(super) async fn keep_busy(shared: Arc<Shared>, jobs: Tasks) {
 
 /// Extends all leases of this worker, until it is dropped.
 pub(super) async fn keep_leases(shared: Arc<Shared>) {
-    let mut beat = interval(shared.settings.heartbeat);
+    let mut beat = interval(shared.parts.settings.heartbeat);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
-        if let Err(error) = shared.store.extend_leases(&shared.id, shared.settings.lease).await {
+        if let Err(error) =
+            shared.parts.store.extend_leases(&shared.id, shared.parts.settings.lease).await
+        {
             tracing::warn!(worker.id = %shared.id, error = %error, "the leases could not be extended");
         }
     }
@@ -51,11 +53,11 @@ pub(super) async fn keep_leases(shared: Arc<Shared>) {
 /// Claims as many jobs as there are free places, in one transaction, and starts them.
 async fn claim(shared: &Arc<Shared>, jobs: &Tasks) {
     let running = u32::try_from(shared.running.count()).unwrap_or(u32::MAX);
-    let free = shared.settings.workers.saturating_sub(running);
+    let free = shared.parts.settings.workers.saturating_sub(running);
     if free == 0 || jobs.stopping().is_cancelled() {
         return;
     }
-    match shared.store.claim_jobs(&shared.id, free, shared.settings.lease).await {
+    match shared.parts.store.claim_jobs(&shared.id, free, shared.parts.settings.lease).await {
         Ok(claimed) => claimed.into_iter().for_each(|one| start(shared, jobs, one)),
         Err(error) => {
             tracing::warn!(worker.id = %shared.id, error = %error, "no jobs could be claimed");
@@ -66,12 +68,12 @@ async fn claim(shared: &Arc<Shared>, jobs: &Tasks) {
 fn start(shared: &Arc<Shared>, jobs: &Tasks, claimed: Claimed) {
     let switch = Switch::default();
     let on_list = shared.running.add(&claimed.lease, &switch);
-    let attempt = Arc::new(Attempt::new(shared.store.clone(), claimed, switch));
+    let attempt = Arc::new(Attempt::new(shared.parts.store.clone(), claimed, switch));
     let shared = Arc::clone(shared);
     jobs.spawn("job", async move {
         run(&shared, &attempt).await;
         drop(on_list);
-        shared.wake.notify_one();
+        shared.parts.wake.notify_one();
     });
 }
 
@@ -79,7 +81,7 @@ fn start(shared: &Arc<Shared>, jobs: &Tasks, claimed: Claimed) {
 /// lost with its connection.
 async fn compare_leases(shared: &Shared) {
     let believed = shared.running.all();
-    let held = match shared.store.held_leases(&shared.id).await {
+    let held = match shared.parts.store.held_leases(&shared.id).await {
         Ok(held) => held,
         Err(error) => {
             tracing::debug!(worker.id = %shared.id, error = %error, "the leases could not be read");
@@ -92,8 +94,8 @@ async fn compare_leases(shared: &Shared) {
         }
     }
     for lease in held.iter().filter(|lease| !shared.running.holds(lease)) {
-        let now = shared.store.clock().now();
-        if let Err(error) = shared.store.return_job(lease, now, None).await {
+        let now = shared.parts.store.clock().now();
+        if let Err(error) = shared.parts.store.return_job(lease, now, None).await {
             tracing::debug!(job.id = %lease.job, error = %error, "job {} could not be given back", lease.job);
         }
     }

@@ -18,7 +18,7 @@ pub(super) async fn clean_up(shared: Arc<Shared>) {
         sweep.tick().await;
         // A sweep takes a bounded number; a full one has left something.
         loop {
-            match shared.store.sweep_media().await {
+            match shared.parts.store.sweep_media().await {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed media that nobody needs"),
                 Err(error) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hansard_domain::job::Stage;
+use hansard_domain::source::Source;
 use hansard_store::Error as StoreError;
 use hansard_store::jobs::JobError;
 use hansard_store::leases::Held;
@@ -21,31 +22,68 @@ use crate::worker::Shared;
 pub(super) async fn run(shared: &Shared, attempt: &Arc<Attempt>) {
     let stages = AssertUnwindSafe(stages(shared, attempt)).catch_unwind().await;
     let ended = stages.unwrap_or_else(|_| Err(ActivityError::panicked("an activity")));
+    shared.parts.metrics.attempt_ended(outcome(&ended));
     let job = attempt.job();
     let Err(error) = ended else {
-        let took = shared.store.clock().now().since(job.started_at.unwrap_or(job.created_at));
+        let took = shared.parts.store.clock().now().since(job.started_at.unwrap_or(job.created_at));
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(job.id = %job.id, job.duration_ms = duration_ms, "job {} succeeded", job.id);
         return;
     };
     // Where nothing can be written, the lease runs out, or the next look at the leases finds the job.
     if let Err(unwritten) = settle(shared, attempt, error).await {
-        tracing::warn!(job.id = %job.id, error = %chain(&unwritten), "job {} could not be given back", job.id);
+        let error = chain(&unwritten);
+        tracing::warn!(job.id = %job.id, %error, "job {} could not be given back", job.id);
     }
 }
 
 async fn stages(shared: &Shared, attempt: &Arc<Attempt>) -> Result<(), ActivityError> {
-    let job = attempt.job();
-    let recording = shared.store.find_recording(&job.workspace, &job.recording).await?;
+    let (job, parts) = (attempt.job(), &shared.parts);
+    let recording = parts.store.find_recording(&job.workspace, &job.recording).await?;
     // Deleted between the claim and now, and the job with it.
     let Some(recording) = recording else { return Err(ActivityError::Lost) };
     let media = match (job.stage, recording.media.clone()) {
         (Stage::Transcribe, Some(media)) => media,
         (Stage::Acquire, _) | (Stage::Transcribe, None) => {
-            acquire(attempt, &shared.sources, &shared.scratch, &recording).await?
+            let acquiring = acquire(attempt, &parts.sources, &shared.scratch, &recording);
+            let media = measured(shared, Stage::Acquire, acquiring).await;
+            if let Source::S3 { .. } = recording.source {
+                let bytes = media.as_ref().map_or(0, |media| media.size);
+                parts.metrics.s3_download_ended(outcome(&media), bytes);
+            }
+            media?
         }
     };
-    transcribe(attempt, &shared.engines, &shared.scratch, &media).await
+    let transcribing = transcribe(attempt, &parts.engines, &shared.scratch, &media);
+    if let Some(work) = measured(shared, Stage::Transcribe, transcribing).await? {
+        parts.metrics.transcribed(work.heard, work.took);
+    }
+    Ok(())
+}
+
+/// The result of a stage, whose duration is counted.
+async fn measured<T>(
+    shared: &Shared,
+    stage: Stage,
+    work: impl Future<Output = Result<T, ActivityError>>,
+) -> Result<T, ActivityError> {
+    let began_at = shared.parts.store.clock().now();
+    let result = work.await;
+    let took = shared.parts.store.clock().now().since(began_at);
+    shared.parts.metrics.stage_ended(stage, outcome(&result), took);
+    result
+}
+
+/// A word for what came of something.
+fn outcome<T>(result: &Result<T, ActivityError>) -> &'static str {
+    match result {
+        Ok(_) => "succeeded",
+        Err(ActivityError::Lost) => "lost",
+        Err(ActivityError::Postponed { .. }) => "postponed",
+        Err(ActivityError::Permanent { code, .. } | ActivityError::Retry { code, .. }) => {
+            code.name()
+        }
+    }
 }
 
 /// Does what `error` asks for, and says so in the log, once.
@@ -54,7 +92,7 @@ async fn settle(
     attempt: &Attempt,
     error: ActivityError,
 ) -> Result<(), StoreError> {
-    let (store, lease, id) = (&shared.store, attempt.lease(), &attempt.job().id);
+    let (store, lease, id) = (&shared.parts.store, attempt.lease(), &attempt.job().id);
     let (number, now) = (attempt.number(), store.clock().now());
     let cause = chain(&error);
     let written = match error {
@@ -72,7 +110,7 @@ async fn settle(
         }
         ActivityError::Retry { code, detail, after, .. } => {
             let error = JobError { code, detail };
-            match shared.settings.retries.pause(number, after, random_fraction()) {
+            match shared.parts.settings.retries.pause(number, after, random_fraction()) {
                 Some(pause) => {
                     let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
                     tracing::warn!(job.id = %id, job.attempt = number, pause_ms, error = %cause, "job {id} will be tried again");

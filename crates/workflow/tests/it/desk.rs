@@ -19,7 +19,7 @@ use hansard_store::{
     Accepted, Clock, Database, Media, NewJob, NewRecording, Settings as StoreSettings, Store,
 };
 use hansard_testkit::postgres::Postgres;
-use hansard_workflow::{EnginePool, Retries, Settings, Sources, Worker};
+use hansard_workflow::{EnginePool, Metrics, Parts, Retries, Settings, Sources, Worker};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -106,8 +106,9 @@ impl Desk {
             },
             scratch: self.scratch.clone(),
         };
-        Worker::start(self.store.clone(), engines, sources, Arc::clone(&self.wake), settings)
-            .unwrap()
+        let (store, wake) = (self.store.clone(), Arc::clone(&self.wake));
+        let metrics = Metrics::new();
+        Worker::start(Parts { store, engines, sources, wake, metrics, settings }).unwrap()
     }
 
     pub(crate) fn sources(&self) -> Sources {
