@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::ConfigArgs;
 use crate::formats::FormatChoice;
 use crate::models::ModelsArgs;
+use crate::serve::ServeArgs;
+use crate::worker::WorkerArgs;
 use values::{Language, OptionalFloat};
 
 /// The record of what was said: speech to timed text on your own machine
@@ -43,6 +45,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// List, fetch, import, check and remove models
     Models(ModelsArgs),
+    /// Run the service: HTTP, and work on the jobs that come in
+    Serve(Box<ServeArgs>),
+    /// Work on the jobs of a service that other processes share
+    Worker(Box<WorkerArgs>),
     /// Show and check the configuration of the service
     Config(ConfigArgs),
 }

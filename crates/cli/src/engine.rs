@@ -1,5 +1,7 @@
 //! Which engine does the work, and the model it is given.
 
+mod choice;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use hansard_speech::whisper::Whisper;
 
 use crate::args::EngineArgs;
 use crate::output;
+
+pub(crate) use choice::{Choice, FakeArgs};
 
 /// The model when none is named, if it is on this machine: good enough for most, small enough for any machine.
 const DEFAULT_MODEL: &str = "small";
@@ -32,7 +36,7 @@ pub(crate) fn load_folder(
 ) -> anyhow::Result<Arc<dyn Transcriber>> {
     match fake(args) {
         Some(fake) => Ok(fake),
-        None => Ok(Arc::new(Whisper::load(folder, threads(args))?)),
+        None => Ok(Arc::new(Whisper::load(folder, count_threads(args.threads))?)),
     }
 }
 
@@ -61,8 +65,8 @@ fn find_model(model: Option<&str>) -> anyhow::Result<PathBuf> {
 }
 
 /// As many threads as were asked for, or as the machine runs at once.
-fn threads(args: &EngineArgs) -> usize {
-    match args.threads {
+fn count_threads(asked: u16) -> usize {
+    match asked {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => usize::from(count),
     }

@@ -18,7 +18,10 @@ mod output;
 mod plan;
 mod progress;
 mod recordings;
+mod serve;
+mod service;
 mod transcribe;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Worker(args) => worker::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -9,3 +9,4 @@ mod program;
 mod refusals;
 mod stopping;
 mod transcribe;
+mod working;

@@ -1,0 +1,210 @@
+//! What `hansard serve` and `hansard worker` have in common: the store, the worker, and how they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use hansard_config::{Config, Database as ConfiguredDatabase, MediaPlace, Override, S3Config};
+use hansard_net::{Client, Guard};
+use hansard_store::s3::{S3, S3Settings};
+use hansard_store::{Clock, Database, Media, Settings as StoreSettings, Store};
+use hansard_workflow::{
+    EnginePool, Metrics, Parts, Retries, Settings as WorkerSettings, Sources, Worker,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, ConfigFiles};
+use crate::engine::{Choice, FakeArgs};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Threads that still compute when everything else has ended are not waited for longer.
+const THREADS_GRACE: Duration = Duration::from_millis(500);
+
+/// Flags of every command that runs until it is stopped.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArgs {
+    #[command(flatten)]
+    files: ConfigFiles,
+
+    /// Folder for the database file, media and working files
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+
+    /// Level from which lines are logged, as info or debug
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) fake: FakeArgs,
+}
+
+/// The two signals to stop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop {
+    /// The first one: end what is under way.
+    pub(crate) soft: CancellationToken,
+    /// The second one: end at once.
+    pub(crate) hard: CancellationToken,
+}
+
+impl Stop {
+    /// Listens for Ctrl-C, SIGTERM and SIGHUP.
+    fn on_signals() -> anyhow::Result<Self> {
+        let stop = Self::default();
+        let heard = stop.clone();
+        ctrlc::set_handler(move || {
+            if heard.soft.is_cancelled() {
+                heard.hard.cancel();
+            } else {
+                heard.soft.cancel();
+                output::note("stopping; once more ends at once");
+            }
+        })
+        .context("cannot listen for signals")?;
+        Ok(stop)
+    }
+}
+
+/// Reads the configuration, begins to log, and runs `service` until it ends.
+pub(crate) fn run<F>(
+    args: &ServiceArgs,
+    mut flags: Vec<Override>,
+    service: impl FnOnce(Config, Stop) -> F,
+) -> Result<Exit, Failure>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let typed = [
+        ("--data-dir", "store.data_dir", &args.data_dir),
+        ("--log-level", "log.level", &args.log_level),
+    ];
+    for (flag, key, value) in typed {
+        flags.extend(value.clone().map(|value| Override { flag, key, value }));
+    }
+    let config = config::load(&args.files, flags)?.config;
+    let logging = hansard_config::logging::prepare(&config.log).and_then(|log| log.install());
+    let _log = logging.context("cannot log")?;
+    let stop = Stop::on_signals()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("no runtime could be started")?;
+    let ended = runtime.block_on(service(config, stop));
+    runtime.shutdown_timeout(THREADS_GRACE);
+    ended?;
+    Ok(Exit::Success)
+}
+
+/// What every service needs from outside of it.
+pub(crate) struct Base {
+    pub(crate) store: Store,
+    client: Client,
+    s3: Option<S3>,
+}
+
+impl Base {
+    /// Opens the store of `config` and brings it up to date.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let folder = &config.store.data_dir;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let guard = Guard { allowed: config.delivery.dangerous_allow_private_targets.clone() };
+        let client = Client::new(&hansard_net::Settings { guard, ..Default::default() })?;
+        let s3 = s3_settings(&config.s3).map(|settings| S3::new(settings, client.clone()));
+        let media = match (config.media.place, &s3) {
+            (MediaPlace::Local, _) => Media::folder(folder)?,
+            (MediaPlace::S3, Some(s3)) => {
+                let bucket = config.media.bucket(&config.s3).unwrap_or_default();
+                s3.media(bucket, &config.media.prefix)?
+            }
+            (MediaPlace::S3, None) => {
+                anyhow::bail!("recordings in S3 need s3.access_key_id and s3.secret_access_key")
+            }
+        };
+        let (database, connections_max) = match config.store.database() {
+            ConfiguredDatabase::Sqlite { path } => {
+                (Database::Sqlite { path }, config.store.readers_max)
+            }
+            ConfiguredDatabase::Postgres { url } => {
+                let url = url.expose().to_owned();
+                (Database::Postgres { url }, config.store.connections_max)
+            }
+        };
+        let store = Store::open(StoreSettings {
+            database,
+            connections_max,
+            queue_max: config.jobs.queue_max,
+            media,
+            uploads: folder.join("uploads"),
+            clock: Clock::system(),
+        })
+        .await?;
+        Ok(Self { store, client, s3 })
+    }
+
+    /// Starts a worker that `wake` tells of new jobs, and that counts in `metrics`.
+    pub(crate) fn start_worker(
+        &self,
+        config: &Config,
+        engines: EnginePool,
+        wake: Arc<Notify>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Worker> {
+        let bytes_max = config.server.max_file_size.bytes();
+        let sources = Sources { client: self.client.clone(), s3: self.s3.clone(), bytes_max };
+        let jobs = &config.jobs;
+        let settings = WorkerSettings {
+            workers: jobs.workers,
+            lease: jobs.lease,
+            heartbeat: jobs.heartbeat,
+            poll_interval: jobs.poll_interval,
+            retries: Retries {
+                attempts_max: jobs.attempts_max,
+                backoff_first: jobs.backoff_first,
+                backoff_max: jobs.backoff_max,
+            },
+            scratch: config.store.data_dir.join("work"),
+        };
+        let store = self.store.clone();
+        Worker::start(Parts { store, engines, sources, wake, metrics, settings })
+            .context("cannot make the folder for working files")
+    }
+}
+
+/// Lets `worker` work until it is to stop, and waits until it has.
+///
+/// # Errors
+/// Where a part of it broke down; everything else is then to stop as well.
+pub(crate) async fn work(worker: Worker, config: &Config, stop: &Stop) -> anyhow::Result<()> {
+    let worked = tokio::select! {
+        () = stop.soft.cancelled() => Ok(()),
+        () = worker.broken() => Err(anyhow!("a part of the worker broke down; the log says which")),
+    };
+    stop.soft.cancel();
+    tokio::select! {
+        _ = worker.stop(config.server.shutdown_grace) => {}
+        () = stop.hard.cancelled() => {}
+    }
+    worked
+}
+
+/// The engines that `config` asks for; which they are is printed.
+pub(crate) fn choose_engines(config: &Config, fake: &FakeArgs) -> anyhow::Result<Choice> {
+    let choice = Choice::new(&config.engine, fake)?;
+    output::note(&format!("engine: {}", choice.reason));
+    Ok(choice)
+}
+
+/// The S3 account, if there are credentials for one.
+fn s3_settings(config: &S3Config) -> Option<S3Settings> {
+    let (key, secret) = (config.access_key_id.as_ref()?, config.secret_access_key.as_ref()?);
+    Some(S3Settings {
+        region: config.region.clone(),
+        endpoint: config.endpoint_url.as_ref().map(|url| url.as_str().to_owned()),
+        path_style: config.uses_path_style(),
+        access_key_id: key.expose().to_owned(),
+        secret_access_key: secret.expose().to_owned(),
+        session_token: config.session_token.as_ref().map(|token| token.expose().to_owned()),
+    })
+}

@@ -1,0 +1,34 @@
+//! `hansard worker`: works on the jobs of a store that other processes share.
+
+use std::sync::Arc;
+
+use clap::Args;
+use hansard_config::Config;
+use hansard_workflow::{EnginePool, Metrics};
+use tokio::sync::Notify;
+
+use crate::engine::FakeArgs;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::service::{self, Base, ServiceArgs, Stop};
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    service: ServiceArgs,
+}
+
+/// Works until it is stopped.
+pub(crate) fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
+    service::run(&args.service, Vec::new(), |config, stop| work(config, &args.service.fake, stop))
+}
+
+async fn work(config: Config, fake: &FakeArgs, stop: Stop) -> anyhow::Result<()> {
+    let base = Base::open(&config).await?;
+    let engines = EnginePool::new(Arc::new(service::choose_engines(&config, fake)?));
+    let worker = base.start_worker(&config, engines, Arc::new(Notify::new()), Metrics::new())?;
+    output::note(&format!("worker {} waits for jobs", worker.id()));
+    let worked = service::work(worker, &config, &stop).await;
+    base.store.close().await;
+    worked
+}

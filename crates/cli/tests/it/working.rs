@@ -1,0 +1,192 @@
+//! `hansard serve` and `hansard worker`, as an operator runs them: they work, stop when they are asked to, and may be killed.
+#![cfg(unix)]
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use hansard_domain::job::{JobState, Priority, TranscribeOptions, Visibility};
+use hansard_domain::source::Source;
+use hansard_net::{Client, Request, Trust, Url};
+use hansard_store::jobs::Job;
+use hansard_store::recordings::StoredMedia;
+use hansard_store::{Accepted, Clock, Database, Media, NewJob, NewRecording, Settings, Store};
+use hansard_testkit::process::{Process, command};
+use hansard_testkit::speech;
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A data folder, as the service and its workers share it.
+struct Shared {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Shared {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            database: Database::Sqlite { path: folder.path().join("hansard.db") },
+            connections_max: 2,
+            queue_max: 100,
+            media: Media::folder(folder.path()).unwrap(),
+            uploads: folder.path().join("uploads"),
+            clock: Clock::system(),
+        };
+        Self { store: Store::open(settings).await.unwrap(), folder }
+    }
+
+    fn worker(&self, variables: &[(&str, &str)]) -> Process {
+        let process = self.start(&["worker"], variables);
+        process.wait_for_line(BOUND, |line| line.ends_with("waits for jobs"));
+        process
+    }
+
+    /// The service on a free port, and its address.
+    fn service(&self, flags: &[&str]) -> (Process, String) {
+        let process = self.start(&[&["serve", "--bind", "127.0.0.1:0"], flags].concat(), &[]);
+        let line = process.wait_for_line(BOUND, |line| line.starts_with("listening on http://"));
+        (process, line["listening on ".len()..].to_owned())
+    }
+
+    fn start(&self, args: &[&str], variables: &[(&str, &str)]) -> Process {
+        let mut command = command(env!("CARGO_BIN_EXE_hansard"));
+        command.args(args).args(["--data-dir", "."]).current_dir(self.folder.path());
+        command.env("HOME", self.folder.path()).env("MOCK_TRANSCRIBE", "1");
+        command.env("HANSARD__JOBS__LEASE", "2s").env("HANSARD__JOBS__HEARTBEAT", "200ms");
+        command.env("HANSARD_FAKE_NOTES", "notes").envs(variables.iter().copied());
+        Process::start(&mut command)
+    }
+
+    async fn hand_in(&self, wav: Vec<u8>) -> Accepted {
+        let workspace = self.store.ensure_workspace("default").await.unwrap();
+        let bytes = stream::iter([Ok::<_, Infallible>(Bytes::from(wav))]);
+        let written = self.store.write_media(&workspace, bytes, u64::MAX).await.unwrap();
+        let media = StoredMedia {
+            key: written.key,
+            media_type: "audio/wav".to_owned(),
+            size: written.size,
+            sha256: written.sha256,
+        };
+        let recording = NewRecording {
+            external_id: None,
+            visibility: Visibility::Private,
+            title: None,
+            source: Source::Upload { file_name: None },
+            metadata: "{}".to_owned(),
+            media: Some(media),
+        };
+        let job = NewJob {
+            external_id: None,
+            options: TranscribeOptions::default(),
+            priority: Priority::Normal,
+            again: false,
+            callback: None,
+        };
+        self.store.accept(&workspace, recording, job, None).await.unwrap()
+    }
+
+    async fn job_when(&self, accepted: &Accepted, wanted: impl Fn(&Job) -> bool) -> Job {
+        let looking = async {
+            loop {
+                let (workspace, id) = (&accepted.job.workspace, &accepted.job.id);
+                let job = self.store.find_job(workspace, id).await.unwrap().unwrap();
+                if wanted(&job) {
+                    return job;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(BOUND, looking).await.expect("it happens within the bound")
+    }
+
+    fn noted(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.path().join("notes")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_worker_works_until_it_is_asked_to_stop() {
+    let shared = Shared::new().await;
+    let worker = shared.worker(&[]);
+    let short = shared.hand_in(speech::mono(2.0, 1)).await;
+    shared.job_when(&short, |job| job.state == JobState::Succeeded).await;
+    drop(worker);
+
+    let slow = shared.worker(&[("HANSARD_FAKE_WINDOW_MS", "20000")]);
+    let long = shared.hand_in(speech::mono(95.0, 2)).await;
+    shared.job_when(&long, |job| job.state == JobState::Running).await;
+    slow.terminate();
+    let status = slow.wait(BOUND);
+
+    assert!(status.success(), "{}", slow.output());
+    let job = shared.job_when(&long, |_| true).await;
+    assert_eq!((job.state, job.attempts), (JobState::Queued, 0));
+    assert!(slow.output().contains("engine: made-up words"), "{}", slow.output());
+}
+
+#[tokio::test]
+async fn no_window_is_heard_again_after_a_worker_was_killed() {
+    let shared = Shared::new().await;
+    let accepted = shared.hand_in(speech::mono(155.0, 3)).await;
+    let killed = shared.worker(&[("HANSARD_FAKE_WINDOW_MS", "300")]);
+    shared.job_when(&accepted, |job| job.done >= 60.0).await;
+
+    killed.kill_hard();
+    let committed = shared.job_when(&accepted, |_| true).await.done as usize / 30;
+    let heard = shared.noted().len();
+    let _next = shared.worker(&[]);
+    let job = shared.job_when(&accepted, |job| job.state.is_final()).await;
+
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.error);
+    let line = |window: usize| format!("{} {}", job.recording, window * 30 * 16_000);
+    let again: HashSet<String> = shared.noted().split_off(heard).into_iter().collect();
+    let expected: HashSet<String> = (committed..6).map(line).collect();
+    assert_eq!(again, expected, "{committed} windows were committed");
+    let left: Vec<_> = std::fs::read_dir(shared.folder.path().join("work")).unwrap().collect();
+    assert_eq!(left.len(), 3, "what the killed worker left is gone: {left:?}");
+}
+
+/// What is answered at `path`.
+async fn get(address: &str, path: &str) -> String {
+    let client = Client::new(&hansard_net::Settings::default()).unwrap();
+    let url = Url::parse(&format!("{address}{path}")).unwrap();
+    let body = client.fetch(&Request::new(url, Trust::Operator), 1 << 20).await.unwrap();
+    String::from_utf8(body).unwrap()
+}
+
+#[tokio::test]
+async fn the_service_answers_and_works_in_little_memory() {
+    let shared = Shared::new().await;
+    let (service, address) = shared.service(&[]);
+
+    get(&address, "/healthz").await;
+    get(&address, "/readyz").await;
+    let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
+    shared.job_when(&accepted, |job| job.state == JobState::Succeeded).await;
+
+    let counted = get(&address, "/metrics").await;
+    assert!(counted.contains("hansard_attempts_total{outcome=\"succeeded\"} 1"), "{counted}");
+    let memory = service.resident_memory();
+    assert!(memory < 60_000_000, "{memory} bytes");
+    service.terminate();
+    assert!(service.wait(BOUND).success(), "{}", service.output());
+}
+
+#[tokio::test]
+async fn a_service_without_workers_leaves_the_jobs_to_others() {
+    let shared = Shared::new().await;
+    let (service, address) = shared.service(&["--no-worker"]);
+    let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
+    get(&address, "/healthz").await;
+    assert!(!service.output().contains("engine:"), "{}", service.output());
+
+    let _worker = shared.worker(&[]);
+
+    shared.job_when(&accepted, |job| job.state == JobState::Succeeded).await;
+}
