@@ -2,11 +2,12 @@
 //!
 //! Start at [`Worker`]. The stages are plain functions that may be run again at any time, `acquire` and `transcribe`; what
 //! went wrong in one, and whether another attempt may help, is an `ActivityError`. [`Engines`] is where speech engines come
-//! from. All statements are in the store.
+//! from. [`delivery`] tells those who asked. All statements are in the store.
 
 mod acquire;
 mod attempt;
 mod backoff;
+pub mod delivery;
 mod engines;
 mod error;
 mod media_type;

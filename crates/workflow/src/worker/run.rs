@@ -1,6 +1,5 @@
 //! From a claimed job to its end, or to its return.
 
-use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use hansard_store::leases::Held;
 use crate::acquire::acquire;
 use crate::attempt::Attempt;
 use crate::backoff::random_fraction;
-use crate::error::ActivityError;
+use crate::error::{ActivityError, chain};
 use crate::transcribe::transcribe;
 use crate::worker::Shared;
 
@@ -127,16 +126,4 @@ async fn settle(
         tracing::info!(job.id = %id, "job {id} was cancelled, deleted or lost");
     }
     Ok(())
-}
-
-/// The message of `error` and of everything that caused it.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

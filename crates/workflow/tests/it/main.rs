@@ -1,6 +1,7 @@
 //! Jobs as users meet them: what was handed in ends exactly once, whatever happens to the workers. Each story is told on both
 //! databases.
 
+mod delivering;
 mod desk;
 mod engines;
 mod failing;
