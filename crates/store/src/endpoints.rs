@@ -12,7 +12,7 @@ use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
 use crate::jobs::Page;
-use crate::{Error, Store, deliveries};
+use crate::{Error, Store, deliveries, text};
 
 /// Endpoints of one workspace. Every event is written once for each that subscribes to it.
 pub const ENDPOINTS_MAX: u32 = 50;
@@ -249,12 +249,14 @@ impl Store {
     /// Makes an endpoint, and the only sight of its secret; `None` if the workspace has [`ENDPOINTS_MAX`] already.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::Invalid`], or where the database cannot be written.
     pub async fn create_endpoint(
         &self,
         workspace: &WorkspaceId,
         endpoint: NewEndpoint,
     ) -> Result<Option<(Endpoint, EndpointSecret)>, Error> {
+        text::check("address", Some(&endpoint.url))?;
+        text::check("description", endpoint.description.as_deref())?;
         let (clock, workspace) = (self.clock().clone(), workspace.clone());
         self.write(move |conn| {
             Box::pin(async move {
@@ -319,13 +321,15 @@ impl Store {
     /// Changes endpoint `id`, and returns it as it is now; `None` if there is none.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::Invalid`], or where the database cannot be written.
     pub async fn update_endpoint(
         &self,
         workspace: &WorkspaceId,
         id: &EndpointId,
         change: EndpointChange,
     ) -> Result<Option<Endpoint>, Error> {
+        text::check("address", change.url.as_deref())?;
+        text::check("description", change.description.as_ref().and_then(Option::as_deref))?;
         let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {

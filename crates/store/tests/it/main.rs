@@ -28,9 +28,11 @@ macro_rules! on_both {
 mod accepting;
 mod coverage;
 mod db;
+mod events;
 mod jobs;
 mod leases;
 mod media;
+mod outbox;
 mod recordings;
 mod retention;
 mod schema;
