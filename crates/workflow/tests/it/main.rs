@@ -1,6 +1,8 @@
 //! Jobs as users meet them: what was handed in ends exactly once, whatever happens to the workers. Each story is told on both
 //! databases.
 
+#![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
+
 mod delivering;
 mod desk;
 mod engines;
