@@ -11,7 +11,6 @@ use crate::args::DemoArgs;
 use crate::clock::stamp;
 use crate::engine;
 use crate::exit::{Exit, Failure};
-use crate::formats::one_line;
 use crate::interrupt;
 use crate::output;
 
@@ -75,7 +74,7 @@ fn unpack(folder: &Path) -> anyhow::Result<()> {
 fn report(segments: &[Segment]) -> String {
     let mut report = String::new();
     for segment in segments {
-        let (start, end, text) = (stamp(segment.start), stamp(segment.end), one_line(segment));
+        let (start, end, text) = (stamp(segment.start), stamp(segment.end), segment.line());
         report.push_str(&format!("[{start} --> {end}] {text}\n"));
     }
     match find(segments, PHRASE) {

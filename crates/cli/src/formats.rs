@@ -110,7 +110,7 @@ pub(crate) fn render(
 
 fn txt(segments: &[Segment]) -> String {
     let mut file = String::new();
-    for line in segments.iter().map(one_line).filter(|line| !line.is_empty()) {
+    for line in segments.iter().map(Segment::line).filter(|line| !line.is_empty()) {
         file.push_str(&line);
         file.push('\n');
     }
@@ -121,14 +121,9 @@ fn tsv(segments: &[Segment]) -> String {
     let mut file = "start\tend\ttext\n".to_owned();
     for segment in segments {
         let [start, end] = [segment.start, segment.end].map(subtitles::milliseconds);
-        file.push_str(&format!("{start}\t{end}\t{}\n", one_line(segment)));
+        file.push_str(&format!("{start}\t{end}\t{}\n", segment.line()));
     }
     file
-}
-
-/// The segment's text without line breaks, tabs and spaces at its ends.
-pub(crate) fn one_line(segment: &Segment) -> String {
-    segment.text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod atoms;
 mod layout;
 mod write;
 
-pub use write::{srt, vtt};
+pub use write::{VTT_HEADER, srt, srt_cue, vtt, vtt_cue};
 
 use crate::transcript::Segment;
 use atoms::Atom;

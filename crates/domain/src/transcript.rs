@@ -82,6 +82,13 @@ pub struct Segment {
     pub suspicions: Vec<Suspicion>,
 }
 
+impl Segment {
+    /// The text without line breaks, tabs and spaces at its ends.
+    pub fn line(&self) -> String {
+        self.text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// What one engine heard in one recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transcript {

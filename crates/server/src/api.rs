@@ -2,5 +2,8 @@
 
 pub(crate) mod asks;
 pub(crate) mod jobs;
+pub(crate) mod media;
+pub(crate) mod pages;
 pub(crate) mod recordings;
+pub(crate) mod transcripts;
 pub(crate) mod views;

@@ -68,7 +68,14 @@ fn table() -> Vec<Route> {
         Route::get("/metrics", Caller, probes::metrics).always(),
         Route::post("/api/v1/recordings", Caller, api::recordings::create_recording),
         Route::get("/api/v1/recordings/{id}", Caller, api::recordings::get_recording),
+        Route::get("/api/v1/recordings/{id}/media", Caller, api::media::get_media),
+        Route::post("/api/v1/recordings/{id}/jobs", Caller, api::jobs::create_job),
+        Route::get("/api/v1/jobs", Caller, api::jobs::list_jobs),
         Route::get("/api/v1/jobs/{id}", Caller, api::jobs::get_job),
+        Route::post("/api/v1/jobs/{id}/cancel", Caller, api::jobs::cancel_job),
+        Route::post("/api/v1/jobs/{id}/retry", Caller, api::jobs::retry_job),
+        Route::get("/api/v1/transcripts", Caller, api::transcripts::list_transcripts),
+        Route::get("/api/v1/transcripts/{id}", Caller, api::transcripts::get_transcript),
     ];
     native
 }

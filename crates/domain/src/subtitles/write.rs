@@ -4,25 +4,35 @@ use std::fmt::Write;
 
 use super::Cue;
 
+/// What a WebVTT file begins with, even without cues.
+pub const VTT_HEADER: &str = "WEBVTT\n\n";
+
 /// The cues as a SubRip (`.srt`) file: numbered from 1, `HH:MM:SS,mmm`, a blank line after each.
 pub fn srt(cues: &[Cue]) -> String {
-    let mut file = String::new();
-    for (index, cue) in cues.iter().enumerate() {
-        file.push_str(&format!("{}\n", index + 1));
-        push_cue(&mut file, cue, ',', without_arrow);
-    }
-    file
+    cues.iter().enumerate().map(|(index, cue)| srt_cue(index + 1, cue)).collect()
+}
+
+/// One cue of a SubRip file, for those who write it piece by piece.
+pub fn srt_cue(number: usize, cue: &Cue) -> String {
+    let mut text = format!("{number}\n");
+    push_cue(&mut text, cue, ',', without_arrow);
+    text
 }
 
 /// The cues as a WebVTT (`.vtt`) file: its header even without cues, `HH:MM:SS.mmm`, markup characters escaped.
 pub fn vtt(cues: &[Cue]) -> String {
-    let mut file = "WEBVTT\n\n".to_owned();
-    for cue in cues {
-        push_cue(&mut file, cue, '.', |line| {
-            without_arrow(line).replace('&', "&amp;").replace('<', "&lt;")
-        });
-    }
+    let mut file = VTT_HEADER.to_owned();
+    file.extend(cues.iter().map(vtt_cue));
     file
+}
+
+/// One cue of a WebVTT file, for those who write it piece by piece.
+pub fn vtt_cue(cue: &Cue) -> String {
+    let mut text = String::new();
+    push_cue(&mut text, cue, '.', |line| {
+        without_arrow(line).replace('&', "&amp;").replace('<', "&lt;")
+    });
+    text
 }
 
 fn push_cue(file: &mut String, cue: &Cue, point: char, text: fn(&str) -> String) {

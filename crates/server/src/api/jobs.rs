@@ -1,16 +1,52 @@
-//! Jobs: how far what was accepted is.
+//! Jobs: how far what was accepted is, and what can be done about it.
 
 use axum::Json;
-use axum::extract::State;
-use hansard_domain::id::JobId;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use hansard_domain::id::{Id, JobId, RecordingId};
+use hansard_domain::job::{JobState, Stage};
 use hansard_domain::problem::ProblemCode;
-use hansard_store::jobs::Job;
+use hansard_store::jobs::{Change, Job, JobFilter};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::App;
+use crate::api::pages::{PageView, Place};
 use crate::api::views::JobView;
+use crate::api::{asks, recordings};
 use crate::caller::Caller;
-use crate::extract::ApiPath;
+use crate::extract::{self, ApiPath, ApiQuery, JSON_BYTES_MAX, is_json, parse_json, read_body};
+use crate::fields::Fields;
 use crate::problem::Problem;
+
+/// Which jobs to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListJobs {
+    state: Option<String>,
+    recording_id: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// The jobs of the caller's workspace, newest first, without their stages and places in the queue.
+pub(crate) async fn list_jobs(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(list): ApiQuery<ListJobs>,
+) -> Result<Json<PageView<JobView>>, Problem> {
+    let place = Place::read(list.cursor.as_deref(), list.limit)?;
+    let state = list.state.as_deref().map(|name| {
+        JobState::from_name(name).ok_or_else(|| Problem::field("/state", "there is no such state"))
+    });
+    let recording = list.recording_id.as_deref().map(|id| {
+        RecordingId::parse(id).map_err(|error| Problem::field("/recording_id", error.to_string()))
+    });
+    let filter = JobFilter { state: state.transpose()?, recording: recording.transpose()? };
+    let page =
+        app.store().page_jobs(caller.workspace(), &filter, place.before, place.limit).await?;
+    Ok(Json(PageView::of(page, |job| JobView::of(job, Vec::new(), None))))
+}
 
 /// One job.
 pub(crate) async fn get_job(
@@ -23,9 +59,76 @@ pub(crate) async fn get_job(
     Ok(Json(view(&app, job).await?))
 }
 
+/// Ends a job that waits or runs; its worker stops within a second.
+pub(crate) async fn cancel_job(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(id): ApiPath<JobId>,
+) -> Result<Json<JobView>, Problem> {
+    let change = app.store().cancel_job(caller.workspace(), &id).await?;
+    changed(&app, change).await
+}
+
+/// Puts a job that has ended back into the queue: from the stage that failed on, or from the one that is named.
+pub(crate) async fn retry_job(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(id): ApiPath<JobId>,
+    request: Request,
+) -> Result<Json<JobView>, Problem> {
+    let mut fields = optional_fields(&app, request).await?;
+    let stage = fields.choice("stage", Stage::ALL, Stage::name);
+    fields.finish()?;
+    let change = app.store().retry_job(caller.workspace(), &id, stage).await?;
+    app.wake_workers();
+    changed(&app, change).await
+}
+
+/// Transcribes a recording once more, with other options or another model.
+pub(crate) async fn create_job(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(id): ApiPath<RecordingId>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let mut fields = optional_fields(&app, request).await?;
+    let key = asks::request_key(&headers, "create_job", &[id.as_str(), &fields.canonical()])?;
+    let job = asks::job(&mut fields);
+    fields.finish()?;
+    let accepted = app.store().accept_job(caller.workspace(), &id, job, key).await?;
+    let accepted = accepted.ok_or(Problem::new(ProblemCode::RecordingNotFound))?;
+    recordings::answer(&app, accepted).await
+}
+
 /// The job with everything that is known about it.
 pub(crate) async fn view(app: &App, job: Job) -> Result<JobView, Problem> {
     let stages = app.store().finished_stages(&job.id).await?;
     let position = app.store().queue_position(&job).await?;
     Ok(JobView::of(job, stages, position))
+}
+
+async fn changed(app: &App, change: Change) -> Result<Json<JobView>, Problem> {
+    match change {
+        Change::Done(job) => Ok(Json(view(app, *job).await?)),
+        Change::Missing => Err(Problem::new(ProblemCode::JobNotFound)),
+        Change::Refused(job) => {
+            let detail = format!("the job is {}", job.state.name());
+            Err(Problem::new(ProblemCode::JobStateConflict).detail(detail))
+        }
+    }
+}
+
+/// The fields of a JSON body, or none where there is no body at all.
+async fn optional_fields(app: &App, request: Request) -> Result<Fields, Problem> {
+    let has_type = extract::media_type(request.headers()).is_some();
+    if has_type && !is_json(request.headers()) {
+        let detail = "expected application/json, or no body";
+        return Err(Problem::new(ProblemCode::UnsupportedContentType).detail(detail));
+    }
+    let bytes = read_body(request.into_body(), JSON_BYTES_MAX).await?;
+    if bytes.is_empty() {
+        return Fields::of_json(Value::Object(serde_json::Map::new()));
+    }
+    Fields::of_json(parse_json(&bytes, app.settings().json_depth_max)?)
 }

@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::extract::ApiPath;
 use crate::problem::Problem;
 
-pub(crate) use create::create_recording;
+pub(crate) use create::{answer, create_recording};
 
 /// One recording.
 pub(crate) async fn get_recording(

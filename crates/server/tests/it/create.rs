@@ -3,13 +3,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::service::{Service, form, form_request};
+use crate::service::{Service, WAV, form, form_request};
 
 const RECORDINGS: &str = "/api/v1/recordings";
-
-/// The first bytes of a WAV file, and some more.
-const WAV: &[u8] =
-    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0";
 
 #[tokio::test]
 async fn a_form_becomes_a_recording_with_its_media_and_a_job() {

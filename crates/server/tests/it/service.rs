@@ -7,8 +7,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use futures_util::FutureExt;
+use hansard_domain::id::WorkerId;
 use hansard_domain::time::Timestamp;
 use hansard_server::{App, EngineState, Keys, Parts, Settings, router};
+use hansard_store::leases::Claimed;
 use hansard_store::{Clock, Database, Media, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -212,4 +214,24 @@ pub(crate) const BOUNDARY: &str = "hansard-boundary";
 pub(crate) fn form_request(path: &str, body: impl Into<Body>) -> Request<Body> {
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
     Request::post(path).header("content-type", content_type).body(body.into()).unwrap()
+}
+
+/// The first bytes of a WAV file, and some more.
+pub(crate) const WAV: &[u8] =
+    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\0\0\0\0";
+
+impl Service {
+    /// What was accepted of a form with nothing but a file.
+    pub(crate) async fn accept(&self) -> Value {
+        let answer = self.send(form_request("/api/v1/recordings", form(&[("file", WAV)]))).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+        answer.json()
+    }
+
+    /// Takes the next job, as a worker does.
+    pub(crate) async fn claim(&self) -> Claimed {
+        let worker: WorkerId = self.clock.id();
+        let claimed = self.store.claim_jobs(&worker, 1, Duration::from_secs(60)).await.unwrap();
+        claimed.into_iter().next().expect("a job waits")
+    }
 }

@@ -1,0 +1,91 @@
+//! Lists, page by page, newest first.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hansard_store::jobs::Page;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// Items of a page, unless the caller asks for another number.
+const LIMIT_DEFAULT: u32 = 50;
+
+/// Items of a page at most.
+const LIMIT_MAX: u32 = 200;
+
+/// What a cursor begins with, so that another kind of cursor cannot be taken for one.
+const MARK: &[u8] = b"before:";
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PageView<T> {
+    /// The items, newest first.
+    items: Vec<T>,
+    /// What to pass as `cursor` for the next page; `null` on the last one.
+    next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    /// The page as callers see it.
+    pub(crate) fn of<I>(page: Page<I>, view: impl Fn(I) -> T) -> Self {
+        let next_cursor = page.next.map(cursor);
+        Self { items: page.items.into_iter().map(view).collect(), next_cursor }
+    }
+}
+
+/// Where a page begins and how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The serial to go on below; `None` at the start.
+    pub(crate) before: Option<i64>,
+    /// Items of the page.
+    pub(crate) limit: u32,
+}
+
+impl Place {
+    /// The place that a caller names.
+    ///
+    /// # Errors
+    /// For a cursor that no page had, and a limit out of range.
+    pub(crate) fn read(given: Option<&str>, limit: Option<u32>) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or(LIMIT_DEFAULT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(Problem::field("/limit", format!("expected 1 to {LIMIT_MAX}")));
+        }
+        let before = match given {
+            None => None,
+            Some(text) => {
+                let serial = serial(text);
+                Some(serial.ok_or_else(|| Problem::field("/cursor", "expected a next_cursor"))?)
+            }
+        };
+        Ok(Self { before, limit })
+    }
+}
+
+fn cursor(serial: i64) -> String {
+    URL_SAFE_NO_PAD.encode([MARK, serial.to_string().as_bytes()].concat())
+}
+
+fn serial(cursor: &str) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(bytes.strip_prefix(MARK)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_junk_is_refused() {
+        let place = Place::read(Some(&cursor(42)), None).unwrap();
+
+        assert_eq!(place, Place { before: Some(42), limit: LIMIT_DEFAULT });
+        for junk in ["", "42", "%00", "YWZ0ZXI6NDI", &"A".repeat(10_000)] {
+            assert!(Place::read(Some(junk), None).is_err(), "{junk:?}");
+        }
+        assert!(Place::read(None, Some(0)).is_err());
+        assert!(Place::read(None, Some(LIMIT_MAX + 1)).is_err());
+    }
+}
