@@ -121,7 +121,7 @@ fn keys_of(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 fn check_local(bind: SocketAddr, parts: &Parts) -> Result<(), Problem> {
     let refuse = |detail: &str| Err(Problem::new(ProblemCode::Forbidden).detail(detail));
     let headers = &parts.headers;
-    if headers.keys().any(|name| is_forwarded(name)) {
+    if headers.keys().any(is_forwarded) {
         return refuse("requests through a proxy need a key; none is configured (server.api_key)");
     }
     let mut hosts = headers.get_all(HOST).into_iter();

@@ -11,6 +11,7 @@ mod api;
 mod app;
 mod body;
 mod caller;
+mod documents;
 mod extract;
 mod fields;
 mod metrics;

@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Caller;
 use crate::middleware;
 use crate::problem::Problem;
-use crate::{App, api, probes};
+use crate::{App, api, documents, probes};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,7 @@ fn table() -> Vec<Route> {
         Route::get("/readyz", Public, probes::ready).always(),
         Route::get("/version", Public, probes::version).always(),
         Route::get("/metrics", Caller, probes::metrics).always(),
+        Route::get("/docs/errors/{code}", Public, documents::error_page),
         Route::post("/api/v1/recordings", Caller, api::recordings::create_recording),
         Route::get("/api/v1/recordings/{id}", Caller, api::recordings::get_recording),
         Route::get("/api/v1/recordings/{id}/media", Caller, api::media::get_media),

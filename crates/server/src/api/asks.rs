@@ -223,7 +223,7 @@ mod tests {
             s3("own")
         );
         let url = "https://example.org/talk.mp3?token=1".to_owned();
-        assert_eq!(source_of(json!({ "url": url.clone() })).unwrap(), Source::Url { url });
+        assert_eq!(source_of(json!({ "url": &url })).unwrap(), Source::Url { url });
     }
 
     #[test]

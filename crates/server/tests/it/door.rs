@@ -95,6 +95,18 @@ async fn what_is_not_there_is_a_problem_too() {
 }
 
 #[tokio::test]
+async fn a_problem_points_at_a_page_that_is_served() {
+    let service = Service::start().await;
+    let problem = service.get("/api/v1/nothing").await.json();
+
+    let page = service.get(problem["type"].as_str().unwrap()).await;
+
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text().starts_with("# There is nothing at this address\n"), "{}", page.text());
+    assert_eq!(service.get("/docs/errors/..%2f..%2fapi").await.problem(), "route_not_found");
+}
+
+#[tokio::test]
 async fn junk_in_a_path_is_not_found() {
     let service = Service::start().await;
 

@@ -1,5 +1,7 @@
 //! The service as its callers see it: the real router on a real store, and a real socket where connections matter.
 
+#![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
+
 mod connections;
 mod create;
 mod door;
