@@ -6,4 +6,5 @@ pub(crate) mod media;
 pub(crate) mod pages;
 pub(crate) mod recordings;
 pub(crate) mod transcripts;
+pub(crate) mod uploads;
 pub(crate) mod views;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
-use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId};
+use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, UploadId};
 use hansard_domain::problem::ProblemCode;
 use http::HeaderName;
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -38,6 +38,10 @@ impl PathId for JobId {
 
 impl PathId for TranscriptId {
     const NOT_FOUND: ProblemCode = ProblemCode::TranscriptNotFound;
+}
+
+impl PathId for UploadId {
+    const NOT_FOUND: ProblemCode = ProblemCode::UploadNotFound;
 }
 
 /// The one id in the path. What cannot be an id names nothing: it is not found, whatever bytes it holds.

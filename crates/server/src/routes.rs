@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use hansard_domain::problem::ProblemCode;
@@ -45,6 +45,8 @@ pub(crate) struct Route {
     access: Access,
     load: Load,
     handler: MethodRouter<App>,
+    /// Puts every answer, whoever made it, into the words of a protocol.
+    words: Option<fn(Response) -> Response>,
 }
 
 /// A line of the table as others see it.
@@ -61,7 +63,7 @@ pub struct Declaration {
 /// The table.
 fn table() -> Vec<Route> {
     use Access::{Caller, Public};
-    let native = vec![
+    let mut table = vec![
         Route::get("/healthz", Public, probes::health).always(),
         Route::get("/readyz", Public, probes::ready).always(),
         Route::get("/version", Public, probes::version).always(),
@@ -78,7 +80,8 @@ fn table() -> Vec<Route> {
         Route::get("/api/v1/transcripts", Caller, api::transcripts::list_transcripts),
         Route::get("/api/v1/transcripts/{id}", Caller, api::transcripts::get_transcript),
     ];
-    native
+    table.extend(api::uploads::routes());
+    table
 }
 
 impl Route {
@@ -98,6 +101,39 @@ impl Route {
         Self::new(Method::POST, MethodFilter::POST, path, access, handler)
     }
 
+    pub(crate) fn patch<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::PATCH, MethodFilter::PATCH, path, access, handler)
+    }
+
+    pub(crate) fn delete<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::DELETE, MethodFilter::DELETE, path, access, handler)
+    }
+
+    /// `HEAD` where there is no `GET` that answers it.
+    pub(crate) fn head<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::HEAD, MethodFilter::HEAD, path, access, handler)
+    }
+
+    pub(crate) fn options<H, T>(path: &str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        Self::new(Method::OPTIONS, MethodFilter::OPTIONS, path, access, handler)
+    }
+
     fn new<H, T>(
         method: Method,
         filter: MethodFilter,
@@ -110,12 +146,17 @@ impl Route {
         T: 'static,
     {
         let handler = on(filter, handler);
-        Self { method, path: path.to_owned(), access, load: Load::Counted, handler }
+        Self { method, path: path.to_owned(), access, load: Load::Counted, handler, words: None }
     }
 
     /// The route answers however busy the server is.
     fn always(self) -> Self {
         Self { load: Load::Free, ..self }
+    }
+
+    /// The route with its answers, whoever made them, put into other words.
+    pub(crate) fn in_words_of(self, words: fn(Response) -> Response) -> Self {
+        Self { words: Some(words), ..self }
     }
 
     /// What answers, behind what the declaration asks for.
@@ -126,11 +167,16 @@ impl Route {
                 self.handler.route_layer(from_fn_with_state(app.clone(), admit_caller))
             }
         };
-        match self.load {
+        let handler = match self.load {
             Load::Free => handler,
             Load::Counted => {
                 handler.route_layer(from_fn_with_state(app.clone(), middleware::count_in))
             }
+        };
+        match self.words {
+            None => handler,
+            Some(words) => handler
+                .route_layer(map_response(move |answer: Response| async move { words(answer) })),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hansard_domain::id::{Id, UploadId};
 use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
 use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_domain::transcript::Task;
@@ -119,9 +120,18 @@ fn check_url(text: &str, schemes: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Reads where a recording is to be fetched from: `{"s3": {"bucket"?, "key"}}` or `{"url"}`.
-pub(crate) fn source(fields: &mut Fields, default_bucket: Option<&str>) -> Option<Source> {
-    const EXPECTED: &str = "expected an object with one member, s3 or url";
+/// Where a recording is to come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A worker fetches it.
+    Fetched(Source),
+    /// A resumable upload has brought it.
+    Uploaded(UploadId),
+}
+
+/// Reads where a recording is to come from: `{"s3": {"bucket"?, "key"}}`, `{"upload"}` or `{"url"}`.
+pub(crate) fn origin(fields: &mut Fields, default_bucket: Option<&str>) -> Option<Origin> {
+    const EXPECTED: &str = "expected an object with one member: s3, upload or url";
     let Some(value) = fields.take("source") else {
         fields.refuse("source", "needed");
         return None;
@@ -131,9 +141,13 @@ pub(crate) fn source(fields: &mut Fields, default_bucket: Option<&str>) -> Optio
         return None;
     };
     let read = match (kind.as_str(), value) {
-        ("s3", value) => s3(value, default_bucket),
+        ("s3", value) => s3(value, default_bucket).map(Origin::Fetched),
+        ("upload", Value::String(id)) => {
+            UploadId::parse(&id).map(Origin::Uploaded).map_err(|error| error.to_string())
+        }
+        ("upload", _) => Err("expected the id of an upload".to_owned()),
         ("url", Value::String(url)) if url.len() <= URL_MAX => {
-            check_url(&url, &["https"]).map(|()| Source::Url { url })
+            check_url(&url, &["https"]).map(|()| Origin::Fetched(Source::Url { url }))
         }
         ("url", _) => Err(format!("expected an address of at most {URL_MAX} bytes")),
         _ => {
@@ -207,23 +221,30 @@ mod tests {
 
     use super::*;
 
-    fn source_of(json: Value) -> Result<Source, Problem> {
+    fn origin_of(json: Value) -> Result<Origin, Problem> {
         let mut fields = Fields::of_json(json!({ "source": json })).unwrap();
-        let source = source(&mut fields, Some("uploads"));
-        fields.finish().map(|()| source.unwrap())
+        let origin = origin(&mut fields, Some("uploads"));
+        fields.finish().map(|()| origin.unwrap())
     }
 
     #[test]
     fn sources_are_read() {
-        let s3 =
-            |bucket: &str| Source::S3 { bucket: bucket.to_owned(), key: "a b/c.webm".to_owned() };
-        assert_eq!(source_of(json!({"s3": {"key": "a b/c.webm"}})).unwrap(), s3("uploads"));
+        let s3 = |bucket: &str| {
+            Origin::Fetched(Source::S3 { bucket: bucket.to_owned(), key: "a b/c.webm".to_owned() })
+        };
+        assert_eq!(origin_of(json!({"s3": {"key": "a b/c.webm"}})).unwrap(), s3("uploads"));
         assert_eq!(
-            source_of(json!({"s3": {"key": "a b/c.webm", "bucket": "own"}})).unwrap(),
+            origin_of(json!({"s3": {"key": "a b/c.webm", "bucket": "own"}})).unwrap(),
             s3("own")
         );
         let url = "https://example.org/talk.mp3?token=1".to_owned();
-        assert_eq!(source_of(json!({ "url": &url })).unwrap(), Source::Url { url });
+        assert_eq!(
+            origin_of(json!({ "url": &url })).unwrap(),
+            Origin::Fetched(Source::Url { url })
+        );
+        let id = "upl_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS";
+        let uploaded = Origin::Uploaded(UploadId::parse(id).unwrap());
+        assert_eq!(origin_of(json!({ "upload": id })).unwrap(), uploaded);
     }
 
     #[test]
@@ -239,13 +260,15 @@ mod tests {
             json!({"url": "https://user:secret@example.org/"}),
             json!({"url": "https://"}),
             json!({"url": 7}),
+            json!({"upload": 7}),
+            json!({"upload": "rec_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS"}),
             json!({"s3": "key"}),
             json!({"s3": {}}),
             json!({"s3": {"key": ""}}),
             json!({"s3": {"key": "a\u{0}b"}}),
             json!({"s3": {"key": "k", "region": "eu"}}),
         ] {
-            assert!(source_of(wrong.clone()).is_err(), "{wrong}");
+            assert!(origin_of(wrong.clone()).is_err(), "{wrong}");
         }
     }
 

@@ -10,3 +10,5 @@ mod media;
 mod probes;
 mod service;
 mod transcripts;
+mod uploading;
+mod uploads;

@@ -134,6 +134,11 @@ impl Service {
         self.wake.notified().now_or_never().is_some()
     }
 
+    /// Files of uploads that are under way.
+    pub(crate) fn upload_files(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("uploads")).unwrap().count()
+    }
+
     /// Files of media that lie in the store now, after a sweep.
     pub(crate) async fn media_files(&self) -> Vec<PathBuf> {
         self.store.sweep_media().await.unwrap();

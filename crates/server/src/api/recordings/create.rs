@@ -1,22 +1,24 @@
-//! Handing in a recording: by a form with the file, or by JSON that says where it is.
+//! Handing in a recording: by a form with the file, or by JSON that says where it is, be that an upload.
 
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
+use hansard_domain::id::UploadId;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Source;
 use hansard_store::recordings::StoredMedia;
-use hansard_store::{Accepted, NewRecording};
+use hansard_store::{Accepted, NewJob, NewRecording, RequestKey};
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::upload::Form;
+use super::upload::{Form, Upload};
 use crate::App;
+use crate::api::asks::{About, Origin};
 use crate::api::views::{JobView, RecordingView};
-use crate::api::{asks, jobs};
+use crate::api::{asks, jobs, uploads};
 use crate::caller::Caller;
 use crate::extract::{ApiJson, is_json, media_type};
 use crate::fields::Fields;
@@ -64,12 +66,47 @@ async fn from_json(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_json(json)?;
     let key = asks::request_key(&headers, "create_recording", &[&fields.canonical()])?;
-    let source = asks::source(&mut fields, app.settings().s3_bucket.as_deref());
+    let origin = asks::origin(&mut fields, app.settings().s3_bucket.as_deref());
     let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));
     fields.finish()?;
-    let source = source.ok_or_else(|| Problem::field("/source", "needed"))?;
-    let recording = about.recording(source, None);
-    let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
+    match origin.ok_or_else(|| Problem::field("/source", "needed"))? {
+        Origin::Fetched(source) => {
+            let recording = about.recording(source, None);
+            let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
+            answer(&app, accepted).await
+        }
+        Origin::Uploaded(id) => {
+            let own = app.clone();
+            app.to_the_end(from_upload(own, caller, id, about, job, key)).await
+        }
+    }
+}
+
+/// Accepts the recording that a resumable upload has brought.
+///
+/// The upload goes last. Until the recording is accepted, it is there to be taken again; afterwards, a request that is
+/// repeated is known by its key, whether the upload is still there or not.
+async fn from_upload(
+    app: App,
+    caller: Caller,
+    id: UploadId,
+    about: About,
+    job: NewJob,
+    key: Option<RequestKey>,
+) -> Result<Response, Problem> {
+    let workspace = caller.workspace();
+    let earlier = match &key {
+        Some(key) => app.store().find_repeated(workspace, key).await?,
+        None => None,
+    };
+    let accepted = match earlier {
+        Some(accepted) => accepted,
+        None => {
+            let upload = Upload::take(&app, workspace, &id).await?;
+            accept(&app, &caller, upload, about, job, key).await?
+        }
+    };
+    uploads::discard(&app, workspace, &id).await;
     answer(&app, accepted).await
 }
 
@@ -84,17 +121,30 @@ async fn from_form(
     let key = asks::request_key(&headers, "create_recording", &asked);
     let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));
     let accepted = match (key, fields.finish()) {
-        (Ok(key), Ok(())) => {
-            let recording = about.recording(upload.source(), Some(upload.media()));
-            let accepted = app.store().accept(caller.workspace(), recording, job, key).await;
-            accepted.map_err(Problem::from)
+        (Ok(key), Ok(())) => accept(&app, &caller, upload, about, job, key).await,
+        (Err(problem), _) | (_, Err(problem)) => {
+            upload.abandon(&app).await;
+            Err(problem)
         }
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
     };
-    if !accepted.as_ref().is_ok_and(|accepted| !accepted.is_repeated) {
-        upload.abandon(&app).await;
-    }
     answer(&app, accepted?).await
+}
+
+/// Accepts a recording whose media are in the store. Unless they become the recording's, they are given up.
+async fn accept(
+    app: &App,
+    caller: &Caller,
+    upload: Upload,
+    about: About,
+    job: NewJob,
+    key: Option<RequestKey>,
+) -> Result<Accepted, Problem> {
+    let recording = about.recording(upload.source(), Some(upload.media()));
+    let accepted = app.store().accept(caller.workspace(), recording, job, key).await;
+    if !accepted.as_ref().is_ok_and(|accepted| !accepted.is_repeated) {
+        upload.abandon(app).await;
+    }
+    Ok(accepted?)
 }
 
 /// `202` with what was accepted, and where to ask how far it is.
@@ -113,7 +163,7 @@ pub(crate) async fn answer(app: &App, accepted: Accepted) -> Result<Response, Pr
     Ok(response)
 }
 
-impl asks::About {
+impl About {
     /// The recording with this said about it.
     fn recording(self, source: Source, media: Option<StoredMedia>) -> NewRecording {
         let Self { title, external_id, visibility, metadata } = self;

@@ -1,16 +1,18 @@
-//! A form with a file: the file goes to the media store as it arrives, the fields around it are kept.
+//! Files that callers send: in a form, from which they go to the media store as they arrive, or in a resumable upload.
 
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
-use hansard_domain::id::WorkspaceId;
+use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Source;
 use hansard_store::Written;
 use hansard_store::recordings::StoredMedia;
+use hansard_store::uploads::Uploaded;
 use hansard_workflow::media_type;
 use http::header::CONTENT_LENGTH;
 
 use crate::App;
+use crate::api::uploads::{self, protocol};
 use crate::extract;
 use crate::fields::Fields;
 use crate::problem::{Problem, too_large};
@@ -45,6 +47,32 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
+    /// Copies what the resumable upload `id` has brought. The upload stays, to be ended when the file is somebody's.
+    ///
+    /// # Errors
+    /// A problem for an upload that is not there, not complete, or empty.
+    pub(crate) async fn take(
+        app: &App,
+        workspace: &WorkspaceId,
+        id: &UploadId,
+    ) -> Result<Self, Problem> {
+        let found = uploads::find(app, workspace, id).await?;
+        let written = match app.store().take_upload(workspace, id).await? {
+            Uploaded::Conflict(upload) => {
+                let detail = format!("{} bytes of it are here", upload.offset);
+                return Err(Problem::new(ProblemCode::UploadIncomplete).detail(detail));
+            }
+            other => uploads::done(other)?,
+        };
+        let file_name = protocol::file_name(&found.metadata).as_deref().and_then(plain_name);
+        let upload = Self { file_name, written };
+        if upload.written.size == 0 {
+            upload.abandon(app).await;
+            return Err(Problem::field("/source/upload", "the upload is empty"));
+        }
+        Ok(upload)
+    }
+
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub(crate) fn sha256(&self) -> &str {
         &self.written.sha256
