@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use hansard_config::{Config, Override};
-use hansard_server::{App, EngineState, Parts, Settings};
+use hansard_server::{App, EngineState, Models, Parts, Settings};
 use hansard_speech::Transcriber;
 use hansard_workflow::{EnginePool, Engines, LoadError, Metrics};
 use prometheus_client::registry::Registry;
@@ -49,17 +49,21 @@ async fn serve(config: Config, no_worker: bool, fake: &FakeArgs, stop: Stop) -> 
     let (wake, metrics) = (Arc::new(Notify::new()), Metrics::new());
     let mut registry = Registry::default();
     metrics.register(&mut registry);
+    let mut models: Models = Arc::new(Vec::new);
     let (worker, engine) = match no_worker {
         true => (None, watch::channel(EngineState::Elsewhere).1),
         false => {
             let (engines, state) = watched(service::choose_engines(&config, fake)?);
+            let installed = engines.clone();
+            models = Arc::new(move || installed.installed());
             (Some(base.start_worker(&config, engines, Arc::clone(&wake), metrics)?), state)
         }
     };
     let app = App::new(Parts {
         store: base.store.clone(),
-        settings: Settings::from_config(&config.server, &config.s3, address),
+        settings: Settings::from_config(&config.server, &config.s3, &config.salestrainer, address),
         wake,
+        models,
         engine,
         registry,
         shutdown: stop.soft.clone(),
@@ -68,7 +72,7 @@ async fn serve(config: Config, no_worker: bool, fake: &FakeArgs, stop: Stop) -> 
     output::note(&format!("listening on http://{address}"));
     let working = async {
         match worker {
-            Some(worker) => service::work(worker, &config, &stop).await,
+            Some(worker) => service::work(worker, base.deliverer(&config)?, &config, &stop).await,
             None => Ok(()),
         }
     };
@@ -93,6 +97,10 @@ struct Watched {
 impl Engines for Watched {
     fn pick(&self, model: Option<&str>) -> Result<String, LoadError> {
         self.choice.pick(model)
+    }
+
+    fn installed(&self) -> Vec<String> {
+        self.choice.installed()
     }
 
     fn load(&self, name: &str) -> Result<Arc<dyn Transcriber>, LoadError> {

@@ -54,6 +54,8 @@ problems! {
     RouteNotFound = 404 "route_not_found" "There is nothing at this address";
     /// The route exists, with other methods.
     MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
+    /// No model of this name among those that jobs may ask for.
+    ModelNotFound = 404 "model_not_found" "Model not found";
     /// No recording with this id in the caller's workspace.
     RecordingNotFound = 404 "recording_not_found" "Recording not found";
     /// No job with this id in the caller's workspace.
@@ -88,6 +90,8 @@ problems! {
     PayloadTooLarge = 413 "payload_too_large" "The body is too large";
     /// The request did not arrive in time.
     RequestTimeout = 408 "request_timeout" "The request took too long";
+    /// The caller has waited for a result as long as may be; its job goes on.
+    ResultPending = 504 "result_pending" "The result is not there yet";
     /// The queue of jobs is full.
     QueueFull = 429 "queue_full" "The queue is full";
     /// More requests at once than this server takes.

@@ -25,12 +25,16 @@ struct Inner {
     settings: Settings,
     workspace: WorkspaceId,
     wake: Arc<Notify>,
+    models: Models,
     engine: watch::Receiver<EngineState>,
     shutdown: CancellationToken,
     requests: Semaphore,
     tasks: TaskTracker,
     metrics: Metrics,
 }
+
+/// Names the models that jobs may ask for; none where only the workers, in other processes, know them. May read files.
+pub type Models = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// What an [`App`] is made of.
 pub struct Parts {
@@ -40,6 +44,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Told when a job was accepted, so that no worker of this process sleeps on.
     pub wake: Arc<Notify>,
+    /// Asked for the models when somebody wants to know them.
+    pub models: Models,
     /// How it stands with the speech model.
     pub engine: watch::Receiver<EngineState>,
     /// What `/metrics` shows, with the metrics of others in it already.
@@ -78,7 +84,7 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { store, settings, wake, engine, registry, shutdown } = parts;
+        let Parts { store, settings, wake, models, engine, registry, shutdown } = parts;
         if settings.keys.is_empty() && !settings.bind.ip().to_canonical().is_loopback() {
             return Err(Error::OpenToOthers(settings.bind));
         }
@@ -87,8 +93,18 @@ impl App {
         let metrics = Metrics::register(registry);
         let requests = Semaphore::new(settings.requests_max.min(Semaphore::MAX_PERMITS));
         let tasks = TaskTracker::new();
-        let inner =
-            Inner { store, settings, workspace, wake, engine, shutdown, requests, tasks, metrics };
+        let inner = Inner {
+            store,
+            settings,
+            workspace,
+            wake,
+            models,
+            engine,
+            shutdown,
+            requests,
+            tasks,
+            metrics,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -111,6 +127,13 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Names of the models that jobs may ask for; see [`Models`].
+    pub(crate) async fn models(&self) -> Vec<String> {
+        let models = Arc::clone(&self.inner.models);
+        // One that panics knows none.
+        tokio::task::spawn_blocking(move || models()).await.unwrap_or_default()
     }
 
     pub(crate) fn engine(&self) -> EngineState {

@@ -38,22 +38,16 @@ impl Fields {
         }
     }
 
-    /// The fields of a form, to be [added](Self::add) as they arrive.
-    pub(crate) fn of_form() -> Self {
-        Self { is_form: true, ..Self::default() }
-    }
-
-    /// Adds a field of a form. One that is given twice is a mistake.
-    pub(crate) fn add(&mut self, name: &str, text: String) {
-        if self.values.contains_key(name) {
-            self.refuse(name, "given more than once");
+    /// The fields of a form. One that is given twice is a mistake.
+    pub(crate) fn of_form(fields: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut form = Self { is_form: true, ..Self::default() };
+        for (name, text) in fields {
+            if form.values.contains_key(&name) {
+                form.refuse(&name, "given more than once");
+            }
+            form.values.insert(name, Value::String(text));
         }
-        self.values.insert(name.to_owned(), Value::String(text));
-    }
-
-    /// How many fields were added.
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        form
     }
 
     /// All values as one text, in the same order whatever their order was: equal requests have equal texts.
@@ -211,11 +205,9 @@ mod tests {
 
     #[test]
     fn a_form_says_the_same_as_json() {
-        let mut form = Fields::of_form();
-        for (name, text) in [("words", "TRUE"), ("temperature", " 0.5"), ("metadata", "{\"a\": 1}")]
-        {
-            form.add(name, text.to_owned());
-        }
+        let fields = [("words", "TRUE"), ("temperature", " 0.5"), ("metadata", "{\"a\": 1}")];
+        let mut form =
+            Fields::of_form(fields.map(|(name, text)| (name.to_owned(), text.to_owned())));
         let json = json!({"words": true, "temperature": 0.5, "metadata": {"a": 1}, "prompt": null});
         let mut json = Fields::of_json(json).unwrap();
 

@@ -7,6 +7,7 @@
 //! `middleware` (its id, its log line, its limits), the door of `caller`, the extractors of `extract`, its handler, and
 //! comes back as an answer or as a `problem`.
 
+mod adapters;
 mod api;
 mod app;
 mod body;
@@ -23,8 +24,8 @@ mod serve;
 mod settings;
 mod wire;
 
-pub use app::{App, EngineState, Error, Parts};
+pub use app::{App, EngineState, Error, Models, Parts};
 pub use caller::Keys;
 pub use routes::{Access, Declaration, declarations, router};
 pub use serve::serve;
-pub use settings::Settings;
+pub use settings::{SalesTrainer, Settings};

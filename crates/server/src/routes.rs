@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Caller;
 use crate::middleware;
 use crate::problem::Problem;
-use crate::{App, api, documents, probes};
+use crate::{App, adapters, api, documents, probes};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,7 @@ fn table() -> Vec<Route> {
         Route::get("/api/v1/transcripts/{id}", Caller, api::transcripts::get_transcript),
     ];
     table.extend(api::uploads::routes());
+    table.extend(adapters::routes());
     table
 }
 
@@ -150,8 +151,13 @@ impl Route {
     }
 
     /// The route answers however busy the server is.
-    fn always(self) -> Self {
+    pub(crate) fn always(self) -> Self {
         Self { load: Load::Free, ..self }
+    }
+
+    /// The same route below a prefix.
+    pub(crate) fn under(self, prefix: &str) -> Self {
+        Self { path: format!("{prefix}{}", self.path), ..self }
     }
 
     /// The route with its answers, whoever made them, put into other words.

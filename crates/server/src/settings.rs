@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hansard_config::{S3Config, ServerConfig};
+use hansard_config::{S3Config, SalestrainerConfig, ServerConfig};
 
 use crate::Keys;
 
@@ -34,11 +34,31 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// The bucket that callers mean who give a key alone.
     pub s3_bucket: Option<String>,
+    /// The SalesTrainer plugin.
+    pub salestrainer: SalesTrainer,
+}
+
+/// How the SalesTrainer plugin of WordPress is served.
+#[derive(Debug, Clone, Default)]
+pub struct SalesTrainer {
+    /// The shared secrets, each as good as the others; none switches the routes off.
+    pub secrets: Keys,
+    /// Where results go unless a request says otherwise.
+    pub callback_url: Option<String>,
+    /// How long an answer waits for the result.
+    pub wait: Duration,
+    /// Whether failures are called back too.
+    pub calls_back_failures: bool,
 }
 
 impl Settings {
     /// The settings of a service that listens on `bind`, which is `server.bind` with the port that the system gave.
-    pub fn from_config(server: &ServerConfig, s3: &S3Config, bind: SocketAddr) -> Self {
+    pub fn from_config(
+        server: &ServerConfig,
+        s3: &S3Config,
+        salestrainer: &SalestrainerConfig,
+        bind: SocketAddr,
+    ) -> Self {
         let keys = [&server.api_key, &server.previous_api_key];
         let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         Self {
@@ -57,6 +77,19 @@ impl Settings {
             json_depth_max: size(server.json_depth_max),
             shutdown_grace: server.shutdown_grace,
             s3_bucket: s3.bucket.clone(),
+            salestrainer: SalesTrainer::from_config(salestrainer),
+        }
+    }
+}
+
+impl SalesTrainer {
+    fn from_config(config: &SalestrainerConfig) -> Self {
+        let secrets = [&config.secret, &config.previous_secret];
+        Self {
+            secrets: Keys::new(secrets.into_iter().flatten().map(|secret| secret.expose())),
+            callback_url: config.callback_url.as_ref().map(|url| url.as_str().to_owned()),
+            wait: config.wait,
+            calls_back_failures: config.call_back_failures,
         }
     }
 }

@@ -23,7 +23,7 @@ use hansard_store::sending::Room;
 use hansard_store::{Error as StoreError, Store};
 use tokio_util::sync::CancellationToken;
 
-pub use sales_trainer::{SalesTrainer, ServerToken};
+pub use sales_trainer::{SalesTrainer, ServerToken, sales_trainer_answer};
 pub use signature::{InvalidKey, SigningKey};
 
 use crate::error::chain;

@@ -20,6 +20,11 @@ pub trait Engines: Send + Sync {
     /// [`LoadError::NotInstalled`] for a model that the operator has not installed.
     fn pick(&self, model: Option<&str>) -> Result<String, LoadError>;
 
+    /// The models that callers may name; none where any name will do. May read files, and never goes to the network.
+    fn installed(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Loads the engine with the model that [`pick`](Engines::pick) named. May take seconds.
     ///
     /// # Errors
@@ -56,12 +61,14 @@ fn offer(installed: &[String]) -> String {
     }
 }
 
+/// Engines by name, the one that was used last at the end.
+type Loaded = Vec<(String, Arc<dyn Transcriber>)>;
+
 /// The engines that are loaded. Cheap to clone.
 #[derive(Clone)]
 pub struct EnginePool {
     engines: Arc<dyn Engines>,
-    /// By name, the one that was used last at the end.
-    loaded: Arc<Mutex<Vec<(String, Arc<dyn Transcriber>)>>>,
+    loaded: Arc<Mutex<Loaded>>,
 }
 
 impl fmt::Debug for EnginePool {
@@ -104,6 +111,11 @@ impl EnginePool {
         };
         loaded.push((name, Arc::clone(&engine)));
         Ok(engine)
+    }
+
+    /// The models that callers may name, as [`Engines::installed`] says.
+    pub fn installed(&self) -> Vec<String> {
+        self.engines.installed()
     }
 
     /// The models that are loaded, the one that was used last at the end; nothing while one is being loaded.

@@ -54,7 +54,7 @@ pub(crate) struct Choice {
 
 enum Kind {
     Fake(Fake),
-    Whisper { hub: Hub, model: Option<String>, threads: usize },
+    Whisper { hub: Box<Hub>, model: Option<String>, threads: usize },
     OpenAi(Box<openai::Config>),
 }
 
@@ -86,7 +86,8 @@ impl Choice {
             places.cache.clone_from(folder);
         }
         let threads = super::count_threads(config.threads);
-        let kind = Kind::Whisper { hub: Hub::new(places), model: config.model.clone(), threads };
+        let kind =
+            Kind::Whisper { hub: Box::new(Hub::new(places)), model: config.model.clone(), threads };
         let mut choice = Self { kind, reason: String::new() };
         choice.reason = match choice.pick(None) {
             Ok(model) => format!("whisper with the model {model}, {why}"),
@@ -125,6 +126,14 @@ impl Engines for Choice {
         }
     }
 
+    fn installed(&self) -> Vec<String> {
+        match &self.kind {
+            Kind::Fake(_) => Vec::new(),
+            Kind::OpenAi(config) => vec![config.model.clone()],
+            Kind::Whisper { hub, .. } => list(hub),
+        }
+    }
+
     fn load(&self, name: &str) -> Result<Arc<dyn Transcriber>, LoadError> {
         let failed = |source| LoadError::Failed { name: name.to_owned(), source };
         match &self.kind {
@@ -143,6 +152,12 @@ impl Engines for Choice {
     }
 }
 
+/// The models on this machine that are whole.
+fn list(hub: &Hub) -> Vec<String> {
+    let installed = hub.list().unwrap_or_default().into_iter();
+    installed.filter(|model| model.missing.is_empty()).map(|model| model.name).collect()
+}
+
 /// The model that is meant by `asked`, which a caller may have written, so it is never taken for a path. The operator's own
 /// choice may be one.
 fn pick_local(
@@ -150,11 +165,7 @@ fn pick_local(
     configured: Option<&str>,
     asked: Option<&str>,
 ) -> Result<String, LoadError> {
-    let list = || {
-        let installed = hub.list().unwrap_or_default().into_iter();
-        let whole = installed.filter(|model| model.missing.is_empty());
-        whole.map(|model| model.name).collect::<Vec<_>>()
-    };
+    let list = || list(hub);
     match (asked, configured) {
         (Some(asked), Some(configured)) if asked == configured => Ok(asked.to_owned()),
         (None, Some(configured)) => match hub.resolve(configured) {

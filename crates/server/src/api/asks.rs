@@ -23,10 +23,10 @@ const TITLE_MAX: usize = 500;
 const EXTERNAL_ID_MAX: usize = 200;
 
 /// Characters of a prompt; models look at some hundred at most.
-const PROMPT_MAX: usize = 4_000;
+pub(crate) const PROMPT_MAX: usize = 4_000;
 
 /// Characters of the name of a language or model.
-const NAME_MAX: usize = 200;
+pub(crate) const NAME_MAX: usize = 200;
 
 /// Bytes of metadata as JSON.
 const METADATA_BYTES_MAX: usize = 64 << 10;
@@ -84,7 +84,7 @@ pub(crate) fn job(fields: &mut Fields) -> NewJob {
 }
 
 /// The code of the language; `auto` and nothing at all mean that it is to be found out.
-fn language(fields: &mut Fields) -> Option<String> {
+pub(crate) fn language(fields: &mut Fields) -> Option<String> {
     let given = fields.text("language", NAME_MAX)?;
     if given.eq_ignore_ascii_case("auto") {
         return None;

@@ -15,6 +15,7 @@ use crate::extract::ApiPath;
 use crate::problem::Problem;
 
 pub(crate) use create::{answer, create_recording};
+pub(crate) use upload::{Form, Upload};
 
 /// One recording.
 pub(crate) async fn get_recording(

@@ -9,7 +9,8 @@ use crate::service::{Answer, Service};
 const KEY: &str = "zebra-7f3a";
 
 async fn call(service: &Service, route: &Declaration, headers: &[(&str, &str)]) -> Answer {
-    let path = route.path.replace("{id}", "job_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS");
+    let path =
+        route.path.replace("{id}", "job_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS").replace("{*id}", "a/model");
     let mut request = Request::builder().method(route.method.clone()).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -19,7 +20,11 @@ async fn call(service: &Service, route: &Declaration, headers: &[(&str, &str)]) 
 
 #[tokio::test]
 async fn with_a_key_configured_every_route_keeps_its_declaration() {
-    let service = Service::start_with(|settings| settings.keys = Keys::new([KEY])).await;
+    let service = Service::start_with(|settings| {
+        settings.keys = Keys::new([KEY]);
+        settings.salestrainer.secrets = Keys::new(["another"]);
+    })
+    .await;
 
     for route in declarations() {
         let without = call(&service, &route, &[]).await;
@@ -31,12 +36,13 @@ async fn with_a_key_configured_every_route_keeps_its_declaration() {
         assert!(!is_refused(&bearer) && !is_refused(&plain), "{route:?}");
         match route.access {
             Access::Caller => {
+                // An adapter says it in the words of its original, which its own tests look at; an answer to HEAD has no
+                // body that could say more.
+                let is_told = route.path.starts_with("/api/") && route.method != Method::HEAD;
                 for refused in [&without, &wrong] {
                     assert!(is_refused(refused), "{route:?}");
                     assert_eq!(refused.header("www-authenticate"), "Bearer", "{route:?}");
-                    // An answer to HEAD has no body that could say more.
-                    let is_told = || refused.problem() == "unauthorized";
-                    assert!(route.method == Method::HEAD || is_told(), "{route:?}");
+                    assert!(!is_told || refused.problem() == "unauthorized", "{route:?}");
                 }
             }
             Access::Public => assert!(!is_refused(&without) && !is_refused(&wrong), "{route:?}"),

@@ -9,7 +9,7 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use hansard_domain::id::WorkerId;
 use hansard_domain::time::Timestamp;
-use hansard_server::{App, EngineState, Keys, Parts, Settings, router};
+use hansard_server::{App, EngineState, Keys, Parts, SalesTrainer, Settings, router};
 use hansard_store::leases::Claimed;
 use hansard_store::{Clock, Database, Media, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -167,6 +167,7 @@ fn parts(
         store: store.clone(),
         settings,
         wake: Arc::clone(wake),
+        models: Arc::new(Vec::new),
         engine: engine.subscribe(),
         registry: Registry::default(),
         shutdown: shutdown.clone(),
@@ -188,6 +189,7 @@ fn settings() -> Settings {
         json_depth_max: 32,
         shutdown_grace: Duration::from_secs(10),
         s3_bucket: Some("uploads".to_owned()),
+        salestrainer: SalesTrainer::default(),
     }
 }
 

@@ -9,8 +9,9 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::{Callback, CallbackFormat};
 use hansard_domain::transcript::{Segment, Word};
 use hansard_net::Url;
-use hansard_store::Store;
 use hansard_store::deliveries::Delivery;
+use hansard_store::jobs::Job;
+use hansard_store::{Error as StoreError, Store};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
@@ -117,6 +118,51 @@ struct Named {
     error_code: Option<String>,
 }
 
+/// What the plugin is told of `job`, which has succeeded, when it waited for the answer: the body of the callback without the
+/// token. `None` if the transcript is gone, or too long to be told.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub async fn sales_trainer_answer(
+    store: &Store,
+    job: &Job,
+    format: &CallbackFormat,
+) -> Result<Option<Bytes>, StoreError> {
+    let Some(transcript) = &job.transcript else { return Ok(None) };
+    match success(store, job, transcript, format, None).await {
+        Ok(body) => Ok(Some(body.into())),
+        Err(Unsendable::Never(_)) => Ok(None),
+        Err(Unsendable::Store(error)) => Err(error),
+    }
+}
+
+/// The body for a job that has succeeded with `transcript`.
+async fn success(
+    store: &Store,
+    job: &Job,
+    transcript: &TranscriptId,
+    format: &CallbackFormat,
+    server_token: Option<&str>,
+) -> Result<Vec<u8>, Unsendable> {
+    let CallbackFormat::SalesTrainer { session_id, scenario_id, object_key } = format else {
+        return Err(Unsendable::Never("the callback has another form"));
+    };
+    let recording = store.find_recording(&job.workspace, &job.recording).await?;
+    let size_bytes = recording.and_then(|recording| recording.media).map_or(0, |one| one.size);
+    let spoken = read(store, transcript).await?;
+    let body = serde_json::to_vec(&Success {
+        ok: true,
+        object_key,
+        session_id: session_id.as_deref(),
+        scenario_id: *scenario_id,
+        size_bytes,
+        transcript: spoken.text.trim(),
+        duration: spoken.duration(),
+        server_token,
+    });
+    Ok(body.expect("text and whole numbers"))
+}
+
 /// The body for `callback`, and the header with the token if it is to be sent to `url`.
 pub(super) async fn compose(
     deliverer: &Deliverer,
@@ -142,20 +188,7 @@ pub(super) async fn compose(
         let Some(Ok(transcript)) = transcript else {
             return Err(Unsendable::Never("the event names no transcript"));
         };
-        let recording = store.find_recording(&delivery.workspace, &job.recording).await?;
-        let size_bytes = recording.and_then(|recording| recording.media).map_or(0, |one| one.size);
-        let spoken = read(store, &transcript).await?;
-        let (transcript, duration) = (spoken.text.trim(), spoken.duration());
-        serde_json::to_vec(&Success {
-            ok: true,
-            object_key,
-            session_id,
-            scenario_id,
-            size_bytes,
-            transcript,
-            duration,
-            server_token,
-        })
+        success(store, &job, &transcript, &callback.format, server_token).await?
     } else {
         let code = named.error_code.as_deref().unwrap_or(CANCELLED);
         // The job may have been tried again since, with another error.
@@ -167,16 +200,16 @@ pub(super) async fn compose(
             }
         };
         let error = Reason { code, message };
-        serde_json::to_vec(&Failure {
+        let body = serde_json::to_vec(&Failure {
             ok: false,
             object_key,
             session_id,
             scenario_id,
             error,
             server_token,
-        })
+        });
+        body.expect("text and whole numbers")
     };
-    let body = body.expect("text and whole numbers");
     Ok((body.into(), server_token.filter(|_| settings.sends_header).and_then(header)))
 }
 

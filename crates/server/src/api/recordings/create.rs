@@ -116,7 +116,8 @@ async fn from_form(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Form { mut fields, upload } = Form::read(&app, caller.workspace(), request).await?;
+    let Form { fields, upload } = Form::read(&app, caller.workspace(), request).await?;
+    let mut fields = Fields::of_form(fields);
     let asked = [&fields.canonical(), upload.sha256()];
     let key = asks::request_key(&headers, "create_recording", &asked);
     let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));

@@ -14,7 +14,6 @@ use http::header::CONTENT_LENGTH;
 use crate::App;
 use crate::api::uploads::{self, protocol};
 use crate::extract;
-use crate::fields::Fields;
 use crate::problem::{Problem, too_large};
 
 /// The form's field with the recording.
@@ -32,8 +31,8 @@ const FILE_NAME_MAX: usize = 255;
 /// A form that was read to its end.
 #[derive(Debug)]
 pub(crate) struct Form {
-    /// The fields besides the file.
-    pub(crate) fields: Fields,
+    /// The fields besides the file, by name, in their order.
+    pub(crate) fields: Vec<(String, String)>,
     /// The file. It is in the media store, and belongs to nobody yet.
     pub(crate) upload: Upload,
 }
@@ -111,6 +110,19 @@ impl Form {
         workspace: &WorkspaceId,
         request: Request,
     ) -> Result<Self, Problem> {
+        Self::read_if(app, workspace, request, |_| Ok(())).await
+    }
+
+    /// Like [`Form::read`], where `check` may refuse the form for the fields before its file, before any of that is kept.
+    ///
+    /// # Errors
+    /// As [`Form::read`], and what `check` says.
+    pub(crate) async fn read_if(
+        app: &App,
+        workspace: &WorkspaceId,
+        request: Request,
+        check: impl FnOnce(&[(String, String)]) -> Result<(), Problem> + Send,
+    ) -> Result<Self, Problem> {
         if extract::media_type(request.headers()).as_deref() != Some("multipart/form-data") {
             let detail = "expected multipart/form-data";
             return Err(Problem::new(ProblemCode::UnsupportedContentType).detail(detail));
@@ -123,8 +135,8 @@ impl Form {
         }
         let form = Multipart::from_request(request, app).await;
         let mut form = form.map_err(|error| malformed(&error.body_text()))?;
-        let (mut fields, mut upload) = (Fields::of_form(), None);
-        let read = read_fields(app, workspace, &mut form, &mut fields, &mut upload).await;
+        let (mut fields, mut upload) = (Vec::new(), None);
+        let read = read_fields(app, workspace, &mut form, &mut fields, &mut upload, check).await;
         match (read, upload) {
             (Ok(()), None) => Err(Problem::field("/file", "needed")),
             (Ok(()), Some(upload)) if upload.written.size == 0 => {
@@ -146,18 +158,20 @@ async fn read_fields(
     app: &App,
     workspace: &WorkspaceId,
     form: &mut Multipart,
-    fields: &mut Fields,
+    fields: &mut Vec<(String, String)>,
     upload: &mut Option<Upload>,
+    check: impl FnOnce(&[(String, String)]) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    let mut text_bytes = 0;
+    let (mut text_bytes, mut check) = (0, Some(check));
     while let Some(field) = form.next_field().await.map_err(of_form)? {
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(malformed("a field has no name"));
         };
         if name == FILE {
-            if upload.is_some() {
+            let Some(check) = check.take() else {
                 return Err(Problem::field("/file", "given more than once"));
-            }
+            };
+            check(fields)?;
             *upload = Some(write(app, workspace, field).await?);
             continue;
         }
@@ -166,9 +180,10 @@ async fn read_fields(
         if fields.len() >= FIELDS_MAX || text_bytes > TEXT_BYTES_MAX {
             return Err(too_large(TEXT_BYTES_MAX as u64));
         }
-        fields.add(&name, text);
+        fields.push((name, text));
     }
-    Ok(())
+    // A form without a file is refused as well, and for the same reason first.
+    check.take().map_or(Ok(()), |check| check(fields))
 }
 
 /// Streams the file into the media store.

@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(metadata(&headers).unwrap(), right);
         }
         let long = "k".repeat(METADATA_BYTES_MAX + 1);
-        for wrong in [",", "a Yg==,", "a Yg==,a Yg==", "a b c", "a ~", " Yg==", &long] {
+        for wrong in [",", "a Yg==,", "a Yg==,a Yg==", "a b c", "a ~", &long] {
             assert!(metadata(&with(&UPLOAD_METADATA, &[wrong])).is_err(), "{wrong:?}");
         }
         assert_eq!(file_name("a,filename dGFsay53YXY=").as_deref(), Some("talk.wav"));

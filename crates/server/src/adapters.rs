@@ -1,0 +1,23 @@
+//! Other systems' wire formats on our own operations.
+//!
+//! An adapter translates: a request of its original into an operation of the store, the result into the original's answer,
+//! and a [`Problem`](crate::problem::Problem) into the original's error. It owns no logic. Each is mounted under its own
+//! prefix, since a base URL may hold a path, and once more where clients of the original look for it.
+
+mod openai;
+mod salestrainer;
+mod waiting;
+
+use crate::routes::Route;
+
+/// The routes of all adapters, wherever they are mounted.
+pub(crate) fn routes() -> Vec<Route> {
+    let mut routes = mounted(openai::routes, &["/v1", "/openai/v1"]);
+    routes.extend(mounted(salestrainer::routes, &["", "/salestrainer"]));
+    routes
+}
+
+fn mounted(routes: fn() -> Vec<Route>, prefixes: &[&str]) -> Vec<Route> {
+    let under = |prefix: &&str| routes().into_iter().map(|route| route.under(prefix)).collect();
+    prefixes.iter().flat_map::<Vec<Route>, _>(under).collect()
+}

@@ -1,0 +1,24 @@
+//! OpenAI's audio API: `/v1/audio/transcriptions`, `/v1/audio/translations` and `/v1/models`.
+//!
+//! Clients of OpenAI work after a change of their base URL. The call is synchronous, as theirs is, and backed by a durable
+//! job: a client that goes away and repeats itself gets the same transcript at once.
+
+mod answers;
+mod asks;
+mod audio;
+mod errors;
+mod live;
+mod models;
+
+use crate::routes::{Access, Route};
+
+pub(super) fn routes() -> Vec<Route> {
+    let routes = [
+        Route::post("/audio/transcriptions", Access::Caller, audio::create_transcription),
+        Route::post("/audio/translations", Access::Caller, audio::create_translation),
+        Route::get("/models", Access::Caller, models::list_models),
+        // Ids of models may have slashes.
+        Route::get("/models/{*id}", Access::Caller, models::get_model),
+    ];
+    routes.into_iter().map(|route| route.in_words_of(errors::in_openai_words)).collect()
+}

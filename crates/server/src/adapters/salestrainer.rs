@@ -1,0 +1,134 @@
+//! The sidecar of SalesTrainer's WordPress plugin: `/process-s3`, `/transcribe`, `/transcribe-upload` and `/health`.
+//!
+//! The plugin names an object of the operator's bucket and gets the transcript twice: as the answer, which waits for it, and
+//! as a callback. What the original got wrong is put right: no token in an answer, no route without credentials, work that
+//! survives a restart.
+
+mod asks;
+mod errors;
+mod process;
+mod upload;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use hansard_domain::job::{Priority, TranscribeOptions};
+use hansard_domain::problem::ProblemCode;
+use hansard_domain::source::Callback;
+use hansard_store::NewJob;
+use hansard_store::jobs::Job;
+use http::header::LOCATION;
+use http::request::Parts;
+use http::{HeaderName, StatusCode, Uri};
+use serde::Serialize;
+
+use crate::adapters::waiting::{Waited, Watch, failure_of};
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::routes::{Access, Route};
+use crate::settings::SalesTrainer;
+use crate::{App, probes};
+
+/// Where the secret stands that is not in the body.
+const SECRET_HEADER: HeaderName = HeaderName::from_static("x-sidecar-secret");
+
+pub(super) fn routes() -> Vec<Route> {
+    use Access::{BodySecret, Public};
+    let routes = [
+        Route::post("/process-s3", BodySecret, process::process_s3),
+        Route::post("/transcribe", BodySecret, process::transcribe),
+        Route::post("/transcribe-upload", BodySecret, upload::transcribe_upload),
+        Route::get("/health", Public, probes::health).always(),
+        Route::post("/process-s3/", Public, without_slash),
+        Route::post("/transcribe/", Public, without_slash),
+        Route::post("/transcribe-upload/", Public, without_slash),
+        Route::get("/health/", Public, without_slash),
+    ];
+    routes.into_iter().map(|route| route.in_words_of(errors::in_fastapi_words)).collect()
+}
+
+/// What the answer is while the job goes on.
+#[derive(Debug, Serialize)]
+struct Processing {
+    ok: bool,
+    status: &'static str,
+    job_id: String,
+}
+
+/// Sends clients to the address without the slash at its end, as FastAPI does.
+async fn without_slash(uri: Uri) -> Response {
+    let name = uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    // Relative, so that it holds behind a proxy that serves this from another path.
+    let location = format!("../{name}{query}");
+    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
+}
+
+/// The settings of this adapter, where it is switched on.
+fn settings(app: &App) -> Result<&SalesTrainer, Problem> {
+    let settings = &app.settings().salestrainer;
+    if settings.secrets.is_empty() {
+        let detail = "switched off: no salestrainer.secret (SIDE_CAR_SECRET) is configured";
+        return Err(Problem::new(ProblemCode::NotConfigured).detail(detail));
+    }
+    Ok(settings)
+}
+
+/// Lets in whoever shows the shared secret, `given` in the body or in a header, or a key of the service.
+fn admit(app: &App, head: &Parts, given: Option<&str>) -> Result<Caller, Problem> {
+    let secrets = &settings(app)?.secrets;
+    let in_header = head.headers.get(&SECRET_HEADER).and_then(|value| value.to_str().ok());
+    if given.into_iter().chain(in_header).any(|secret| secrets.contains(secret)) {
+        return Ok(Caller::with_secret(app));
+    }
+    // Without keys, that the caller is on this machine would be enough elsewhere; here a secret is wanted.
+    if !app.settings().keys.is_empty()
+        && let Ok(caller) = Caller::of(app, head)
+    {
+        return Ok(caller);
+    }
+    Err(unauthorized())
+}
+
+/// The original's refusal.
+fn unauthorized() -> Problem {
+    Problem::new(ProblemCode::Unauthorized).detail("Unauthorized")
+}
+
+/// What is to be done with every recording, by whichever route it comes: the same, so that it is done once.
+fn new_job(callback: Option<Callback>) -> NewJob {
+    NewJob {
+        external_id: None,
+        options: TranscribeOptions { words: true, ..TranscribeOptions::default() },
+        priority: Priority::Normal,
+        again: false,
+        callback,
+    }
+}
+
+/// How a wait for a job ended that has not failed.
+enum Waiting {
+    /// With a result.
+    Over(Box<Job>),
+    /// With the answer that the job goes on.
+    Pending(Response),
+}
+
+/// Waits for the result of `job`.
+///
+/// # Errors
+/// Why there is none.
+async fn wait_for(app: &App, job: &Job, wait: Duration) -> Result<Waiting, Problem> {
+    match Watch::new(app, job, wait).end().await? {
+        Waited::Ended(job) => match failure_of(&job) {
+            None => Ok(Waiting::Over(job)),
+            Some(problem) => Err(problem),
+        },
+        // The callback tells the rest, also after a restart.
+        Waited::Pending | Waited::Stopping => {
+            let view = Processing { ok: true, status: "processing", job_id: job.id.to_string() };
+            Ok(Waiting::Pending((StatusCode::ACCEPTED, Json(view)).into_response()))
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What the plugin asks for, read as the original's Pydantic model read it.
+
+use serde_json::{Map, Number, Value};
+use url::Url;
+
+use super::errors::{
+    EMPTY, FRACTION, NO_BOOLEAN, NO_INTEGER, NO_OBJECT, NO_STRING, NO_URL, OTHER_SCHEME, TOO_LONG,
+    UNPARSED_INTEGER, UNUSABLE,
+};
+use crate::problem::{FieldProblem, Problem};
+
+/// Bytes of the key of an S3 object, as S3 has them.
+const KEY_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a session's id, and of an address.
+const TEXT_BYTES_MAX: usize = 2_048;
+
+/// What a request asks for. The secret is no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The object in the configured bucket.
+    pub(super) object_key: String,
+    pub(super) session_id: Option<String>,
+    pub(super) scenario_id: Option<i64>,
+    /// Where the result goes, if not where the operator says.
+    pub(super) callback_url: Option<String>,
+    /// Whether the answer waits for the result.
+    pub(super) waits: bool,
+}
+
+/// What is wrong with a value: Pydantic's name for it, and its message.
+type Wrong = (&'static str, &'static str);
+
+/// Reads a body, in which the key of the object is called `key_name`. Members that nobody knows do no harm.
+///
+/// # Errors
+/// All members that are missing or of another type, in one problem.
+pub(super) fn read(body: Value, key_name: &str) -> Result<Asked, Problem> {
+    let Value::Object(members) = body else { return Err(Problem::field("", NO_OBJECT.1)) };
+    let mut body = Members { members, problems: Vec::new() };
+    let object_key = match body.members.remove(key_name) {
+        None => Err("needed"),
+        Some(value) => object_key(value).map_err(|(_, message)| message),
+    };
+    let object_key = object_key.map_err(|message| body.refuse(key_name, message)).ok();
+    let session_id = body.read("session_id", |value| text(value, TEXT_BYTES_MAX));
+    let scenario_id = body.read("scenario_id", integer);
+    // It tells the original what to call the file; here the file's own bytes do.
+    body.read("mime_type", |value| text(value, TEXT_BYTES_MAX));
+    let callback_url = body.read("callback_url", address).flatten();
+    let waits = body.read("wait", |value| value.as_bool().ok_or(NO_BOOLEAN)).unwrap_or(true);
+    match object_key {
+        Some(object_key) if body.problems.is_empty() => {
+            Ok(Asked { object_key, session_id, scenario_id, callback_url, waits })
+        }
+        _ => Err(Problem::fields(body.problems)),
+    }
+}
+
+/// The members of a body, read one by one; reading goes on after a mistake.
+struct Members {
+    members: Map<String, Value>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Members {
+    /// The value called `name` as `read` reads it; `None` for one that is not there, null or wrong.
+    fn read<T>(&mut self, name: &str, read: impl Fn(Value) -> Result<T, Wrong>) -> Option<T> {
+        let value = self.members.remove(name).filter(|value| !value.is_null())?;
+        read(value).map_err(|(_, message)| self.refuse(name, message)).ok()
+    }
+
+    fn refuse(&mut self, name: &str, message: &str) {
+        self.problems
+            .push(FieldProblem { pointer: format!("/{name}"), detail: message.to_owned() });
+    }
+}
+
+fn text(value: Value, bytes_max: usize) -> Result<String, Wrong> {
+    match value {
+        Value::String(text) if text.len() > bytes_max => Err(TOO_LONG),
+        Value::String(text) if text.contains(char::is_control) => Err(UNUSABLE),
+        Value::String(text) => Ok(text),
+        _ => Err(NO_STRING),
+    }
+}
+
+fn object_key(value: Value) -> Result<String, Wrong> {
+    let key = text(value, KEY_BYTES_MAX)?;
+    if key.is_empty() { Err(EMPTY) } else { Ok(key) }
+}
+
+/// A whole number, or the text of one, as PHP's clients send it.
+fn integer(value: Value) -> Result<i64, Wrong> {
+    match value {
+        Value::Number(number) => whole(&number).ok_or(FRACTION),
+        Value::String(text) => text.trim().parse().map_err(|_| UNPARSED_INTEGER),
+        _ => Err(NO_INTEGER),
+    }
+}
+
+fn whole(number: &Number) -> Option<i64> {
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
+    // `as` saturates; nobody has so many scenarios.
+    number.as_i64().or_else(|| float().map(|float| float as i64))
+}
+
+/// An address of the web; an empty text is none.
+///
+/// Whether it may be reached is decided when it is: the worker looks at what its name resolves to.
+fn address(value: Value) -> Result<Option<String>, Wrong> {
+    let text = text(value, TEXT_BYTES_MAX)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url = Url::parse(&text).map_err(|_| NO_URL)?;
+    // Names and passwords would be kept and shown.
+    let is_plain = url.has_host() && url.username().is_empty() && url.password().is_none();
+    match url.scheme() {
+        "http" | "https" if is_plain => Ok(Some(text)),
+        "http" | "https" => Err(NO_URL),
+        _ => Err(OTHER_SCHEME),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_all_that_is_needed() {
+        let expected = Asked {
+            object_key: "a/b.webm".to_owned(),
+            session_id: None,
+            scenario_id: None,
+            callback_url: None,
+            waits: true,
+        };
+        let nothing = json!({
+            "object_key": "a/b.webm", "session_id": null, "scenario_id": null, "mime_type": null,
+            "callback_url": "", "secret": "s", "wait": null, "flavour": 1,
+        });
+
+        assert_eq!(read(json!({"object_key": "a/b.webm"}), "object_key").unwrap(), expected);
+        assert_eq!(read(nothing, "object_key").unwrap(), expected);
+        assert_eq!(read(json!({"s3_key": "a/b.webm"}), "s3_key").unwrap(), expected);
+    }
+
+    #[test]
+    fn everything_is_read() {
+        let body = json!({
+            "object_key": "k", "session_id": "s-1", "scenario_id": "12", "mime_type": "audio/webm",
+            "callback_url": "https://shop.example/hook", "wait": false,
+        });
+
+        let asked = read(body, "object_key").unwrap();
+
+        assert_eq!(asked.session_id.as_deref(), Some("s-1"));
+        assert_eq!(asked.scenario_id, Some(12));
+        assert_eq!(asked.callback_url.as_deref(), Some("https://shop.example/hook"));
+        assert!(!asked.waits);
+        let whole = read(json!({"object_key": "k", "scenario_id": 7.0}), "object_key").unwrap();
+        assert_eq!(whole.scenario_id, Some(7));
+    }
+
+    #[test]
+    fn every_member_that_is_wrong_is_named() {
+        let wrong = |body: Value| -> Vec<(String, String)> {
+            let problem = read(body, "object_key").unwrap_err();
+            let pair = |field: &FieldProblem| (field.pointer.clone(), field.detail.clone());
+            problem.field_problems().iter().map(pair).collect()
+        };
+        let named = |name: &str, (_, message): Wrong| (format!("/{name}"), message.to_owned());
+
+        let all = json!({
+            "session_id": 7, "scenario_id": true, "mime_type": [], "callback_url": "nowhere", "wait": "no",
+        });
+        let expected = [
+            ("/object_key".to_owned(), "needed".to_owned()),
+            named("session_id", NO_STRING),
+            named("scenario_id", NO_INTEGER),
+            named("mime_type", NO_STRING),
+            named("callback_url", NO_URL),
+            named("wait", NO_BOOLEAN),
+        ];
+        assert_eq!(wrong(all), expected);
+        let key = |key: Value| wrong(json!({ "object_key": key }));
+        assert_eq!(key(json!(null)), [named("object_key", NO_STRING)]);
+        assert_eq!(key(json!("")), [named("object_key", EMPTY)]);
+        assert_eq!(key(json!("a\u{0}")), [named("object_key", UNUSABLE)]);
+        assert_eq!(key(json!("k".repeat(1025))), [named("object_key", TOO_LONG)]);
+        let scenario = |id: Value| wrong(json!({ "object_key": "k", "scenario_id": id }));
+        assert_eq!(scenario(json!(1.5)), [named("scenario_id", FRACTION)]);
+        assert_eq!(scenario(json!("")), [named("scenario_id", UNPARSED_INTEGER)]);
+        let url = |url: &str| wrong(json!({ "object_key": "k", "callback_url": url }));
+        assert_eq!(url("file:///etc/passwd"), [named("callback_url", OTHER_SCHEME)]);
+        assert_eq!(url("https://user:secret@shop.example/"), [named("callback_url", NO_URL)]);
+        assert_eq!(wrong(json!([])), [(String::new(), NO_OBJECT.1.to_owned())]);
+    }
+}

@@ -1,0 +1,104 @@
+//! An object of the bucket: transcribed, answered and called back.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use hansard_domain::job::Visibility;
+use hansard_domain::problem::ProblemCode;
+use hansard_domain::source::{Callback, CallbackFormat, Source};
+use hansard_store::NewRecording;
+use hansard_workflow::delivery::sales_trainer_answer;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::asks::{self as trainer_asks, Asked};
+use super::errors::JSON_INVALID;
+use super::{Waiting, admit, new_job, settings, wait_for};
+use crate::App;
+use crate::api::asks;
+use crate::extract::{JSON_BYTES_MAX, parse_json, read_body};
+use crate::problem::Problem;
+use crate::settings::SalesTrainer;
+
+/// Transcribes the object that `object_key` names.
+pub(super) async fn process_s3(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    process(app, request, "object_key").await
+}
+
+/// The same, for those who call the key `s3_key`.
+pub(super) async fn transcribe(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    process(app, request, "s3_key").await
+}
+
+async fn process(app: App, request: Request, key_name: &str) -> Result<Response, Problem> {
+    let trainer = settings(&app)?;
+    let (head, body) = request.into_parts();
+    let body = read_body(body, JSON_BYTES_MAX).await?;
+    // The type that the request states is not looked at, since the original did not either.
+    let body = parse_json::<Value>(&body, app.settings().json_depth_max);
+    let secret = body.as_ref().ok().and_then(|body| body.get("secret")?.as_str());
+    let caller = admit(&app, &head, secret)?;
+    let body = body.map_err(|_| Problem::field("", JSON_INVALID.1))?;
+    let asked = trainer_asks::read(body, key_name)?;
+    let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;
+    let key = asks::request_key(&head.headers, "salestrainer.process", &[&format!("{asked:?}")])?;
+    let Asked { object_key, session_id, scenario_id, .. } = &asked;
+    let recording = NewRecording {
+        external_id: None,
+        visibility: Visibility::Workspace,
+        title: None,
+        source: Source::S3 { bucket, key: object_key.clone() },
+        metadata: json!({ "session_id": session_id, "scenario_id": scenario_id }).to_string(),
+        media: None,
+    };
+    let job = new_job(callback(trainer, &asked));
+    let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
+    if !accepted.is_repeated {
+        app.wake_workers();
+    }
+    let wait = if asked.waits { trainer.wait } else { Duration::ZERO };
+    let job = match wait_for(&app, &accepted.job, wait).await? {
+        Waiting::Over(job) => job,
+        Waiting::Pending(answer) => return Ok(answer),
+    };
+    let format = callback_format(&asked);
+    let answer = sales_trainer_answer(app.store(), &job, &format).await?;
+    let answer = answer.ok_or(Problem::new(ProblemCode::TranscriptNotFound))?;
+    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// Who is told of the result: the address in the request, or the configured one.
+fn callback(trainer: &SalesTrainer, asked: &Asked) -> Option<Callback> {
+    let configured = trainer.callback_url.as_deref();
+    let url = asked.callback_url.as_deref().or(configured)?;
+    // A plugin that names the address that the operator has configured says nothing new.
+    let is_configured =
+        configured.is_some_and(|configured| Url::parse(configured).ok() == Url::parse(url).ok());
+    Some(Callback {
+        url: url.to_owned(),
+        is_configured,
+        on_failure: trainer.calls_back_failures,
+        format: callback_format(asked),
+    })
+}
+
+fn callback_format(asked: &Asked) -> CallbackFormat {
+    CallbackFormat::SalesTrainer {
+        session_id: asked.session_id.clone(),
+        scenario_id: asked.scenario_id,
+        object_key: asked.object_key.clone(),
+    }
+}
+
+fn no_bucket() -> Problem {
+    let detail = "no s3.bucket (S3_BUCKET) is configured";
+    Problem::new(ProblemCode::NotConfigured).detail(detail)
+}

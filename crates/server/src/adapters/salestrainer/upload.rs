@@ -1,0 +1,80 @@
+//! A file in a form: for trying things out, without S3 and without a callback.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use hansard_domain::job::Visibility;
+use hansard_store::NewRecording;
+use hansard_store::jobs::Job;
+use serde::Serialize;
+
+use super::{Waiting, admit, new_job, settings, unauthorized, wait_for};
+use crate::App;
+use crate::adapters::waiting::transcript_of;
+use crate::api::recordings::Form;
+use crate::problem::Problem;
+
+/// The field with the shared secret; it stands before the file.
+const SECRET: &str = "secret";
+
+#[derive(Debug, Serialize)]
+struct Transcribed {
+    ok: bool,
+    transcript: String,
+}
+
+/// Transcribes the file of a form.
+pub(super) async fn transcribe_upload(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let wait = settings(&app)?.wait;
+    let own = app.clone();
+    let job = app.to_the_end(accept(own, request)).await?;
+    let job = match wait_for(&app, &job, wait).await? {
+        Waiting::Over(job) => job,
+        Waiting::Pending(answer) => return Ok(answer),
+    };
+    let transcript = transcript_of(&app, &job).await?.text();
+    Ok(Json(Transcribed { ok: true, transcript }).into_response())
+}
+
+async fn accept(app: App, request: Request) -> Result<Job, Problem> {
+    let (head, body) = request.into_parts();
+    let request = Request::from_parts(head.clone(), body);
+    let workspace = app.workspace();
+    let is_admitted = AtomicBool::new(admit(&app, &head, None).is_ok());
+    // Nothing is kept of a file before somebody has shown the secret.
+    let check = |fields: &[(String, String)]| {
+        let secret = fields.iter().find(|(name, _)| name == SECRET);
+        admit(&app, &head, secret.map(|(_, text)| text.as_str()))?;
+        is_admitted.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    let form = match Form::read_if(&app, workspace, request, check).await {
+        Ok(form) => form,
+        Err(problem) if is_admitted.load(Ordering::Relaxed) => return Err(problem),
+        // What is wrong with a form is nothing for others.
+        Err(_) => return Err(unauthorized()),
+    };
+    let recording = NewRecording {
+        external_id: None,
+        visibility: Visibility::Workspace,
+        title: None,
+        source: form.upload.source(),
+        metadata: "{}".to_owned(),
+        media: Some(form.upload.media()),
+    };
+    match app.store().accept(workspace, recording, new_job(None), None).await {
+        Ok(accepted) => {
+            app.wake_workers();
+            Ok(accepted.job)
+        }
+        Err(error) => {
+            form.upload.abandon(&app).await;
+            Err(error.into())
+        }
+    }
+}
