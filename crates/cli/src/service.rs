@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use hansard_config::{Config, Database as ConfiguredDatabase, MediaPlace, Override, S3Config};
-use hansard_net::{Client, Guard};
+use hansard_config::{
+    Config, Database as ConfiguredDatabase, HttpUrl, MediaPlace, Override, S3Config,
+};
+use hansard_net::{Client, Guard, Url};
 use hansard_store::s3::{S3, S3Settings};
 use hansard_store::{Clock, Database, Media, Settings as StoreSettings, Store};
+use hansard_workflow::delivery::{
+    Deliverer, SalesTrainer, ServerToken, Settings as DeliverySettings, SigningKey,
+};
 use hansard_workflow::{
     EnginePool, Metrics, Parts, Retries, Settings as WorkerSettings, Sources, Worker,
 };
@@ -143,6 +148,33 @@ impl Base {
         Ok(Self { store, client, s3 })
     }
 
+    /// What sends results to those who asked.
+    pub(crate) fn deliverer(&self, config: &Config) -> anyhow::Result<Deliverer> {
+        let (delivery, plugin) = (&config.delivery, &config.salestrainer);
+        let url = |address: &HttpUrl| Url::parse(address.as_str()).context("an address is none");
+        let key =
+            delivery.callback_secret.as_ref().map(|secret| SigningKey::parse(secret.expose()));
+        let sales_trainer = SalesTrainer {
+            callback_url: plugin.callback_url.as_ref().map(url).transpose()?,
+            allowed: Vec::new(),
+            server_token: plugin
+                .server_token
+                .as_ref()
+                .map(|token| ServerToken::new(token.expose())),
+            sends_header: plugin.send_x_server_token_header.0,
+        };
+        let settings = DeliverySettings {
+            timeout: delivery.timeout,
+            attempts_max: delivery.attempts_max,
+            retry_after_max: delivery.retry_after_max,
+            public_url: config.server.public_url.as_ref().map(url).transpose()?,
+            callback_key: key.transpose().context("delivery.callback_secret cannot be used")?,
+            sales_trainer,
+            ..DeliverySettings::default()
+        };
+        Ok(Deliverer::new(self.store.clone(), self.client.clone(), settings))
+    }
+
     /// Starts a worker that `wake` tells of new jobs, and that counts in `metrics`.
     pub(crate) fn start_worker(
         &self,
@@ -164,6 +196,7 @@ impl Base {
                 backoff_first: jobs.backoff_first,
                 backoff_max: jobs.backoff_max,
             },
+            keep_finished: jobs.keep_finished,
             scratch: config.store.data_dir.join("work"),
         };
         let store = self.store.clone();
@@ -172,21 +205,37 @@ impl Base {
     }
 }
 
-/// Lets `worker` work until it is to stop, and waits until it has.
+/// Lets `worker` work and `deliverer` deliver until they are to stop, and waits until they have.
 ///
 /// # Errors
-/// Where a part of it broke down; everything else is then to stop as well.
-pub(crate) async fn work(worker: Worker, config: &Config, stop: &Stop) -> anyhow::Result<()> {
-    let worked = tokio::select! {
-        () = stop.soft.cancelled() => Ok(()),
-        () = worker.broken() => Err(anyhow!("a part of the worker broke down; the log says which")),
+/// Where a part of the worker broke down; everything else is then to stop as well.
+pub(crate) async fn work(
+    worker: Worker,
+    deliverer: Deliverer,
+    config: &Config,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    let working = async {
+        let worked = tokio::select! {
+            () = stop.soft.cancelled() => Ok(()),
+            () = worker.broken() => {
+                Err(anyhow!("a part of the worker broke down; the log says which"))
+            }
+        };
+        stop.soft.cancel();
+        tokio::select! {
+            _ = worker.stop(config.server.shutdown_grace) => {}
+            () = stop.hard.cancelled() => {}
+        }
+        worked
     };
-    stop.soft.cancel();
-    tokio::select! {
-        _ = worker.stop(config.server.shutdown_grace) => {}
-        () = stop.hard.cancelled() => {}
-    }
-    worked
+    let delivering = async {
+        tokio::select! {
+            () = deliverer.run(stop.soft.clone()) => {}
+            () = stop.hard.cancelled() => {}
+        }
+    };
+    tokio::join!(working, delivering).0
 }
 
 /// The engines that `config` asks for; which they are is printed.

@@ -28,7 +28,7 @@ async fn work(config: Config, fake: &FakeArgs, stop: Stop) -> anyhow::Result<()>
     let engines = EnginePool::new(Arc::new(service::choose_engines(&config, fake)?));
     let worker = base.start_worker(&config, engines, Arc::new(Notify::new()), Metrics::new())?;
     output::note(&format!("worker {} waits for jobs", worker.id()));
-    let worked = service::work(worker, &config, &stop).await;
+    let worked = service::work(worker, base.deliverer(&config)?, &config, &stop).await;
     base.store.close().await;
     worked
 }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// How often a job is tried.
     pub retries: Retries,
+    /// How long jobs that have ended are kept, with their events and deliveries. Their transcripts stay.
+    pub keep_finished: Duration,
     /// Where working files go; workers on one machine may share it.
     pub scratch: PathBuf,
 }

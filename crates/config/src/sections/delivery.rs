@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::secret::Secret;
 use crate::setting::{default, section, unset};
 
 section! {
@@ -16,6 +17,10 @@ section! {
 
         /// The longest wait that a receiver may ask for with `Retry-After`.
         retry_after_max: Duration = default("1d").within("0s", "7d"),
+
+        /// Key that signs callbacks, in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64.
+        /// Webhook endpoints have keys of their own.
+        callback_secret: Option<Secret> = unset("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
 
         /// Private address ranges that callers may name as webhooks, callbacks and sources all the same.
         /// Whoever may call the service then reaches everything in them through it.

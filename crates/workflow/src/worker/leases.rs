@@ -71,7 +71,7 @@ fn start(shared: &Arc<Shared>, jobs: &Tasks, claimed: Claimed) {
     let attempt = Arc::new(Attempt::new(shared.parts.store.clone(), claimed, switch));
     let shared = Arc::clone(shared);
     jobs.spawn("job", async move {
-        run(&shared, &attempt).await;
+        Box::pin(run(&shared, &attempt)).await;
         drop(on_list);
         shared.parts.wake.notify_one();
     });

@@ -19,7 +19,7 @@ use crate::worker::Shared;
 
 /// Runs the stages that the job still needs, and writes what came of it.
 pub(super) async fn run(shared: &Shared, attempt: &Arc<Attempt>) {
-    let stages = AssertUnwindSafe(stages(shared, attempt)).catch_unwind().await;
+    let stages = AssertUnwindSafe(Box::pin(stages(shared, attempt))).catch_unwind().await;
     let ended = stages.unwrap_or_else(|_| Err(ActivityError::panicked("an activity")));
     shared.parts.metrics.attempt_ended(outcome(&ended));
     let job = attempt.job();
@@ -45,7 +45,7 @@ async fn stages(shared: &Shared, attempt: &Arc<Attempt>) -> Result<(), ActivityE
         (Stage::Transcribe, Some(media)) => media,
         (Stage::Acquire, _) | (Stage::Transcribe, None) => {
             let acquiring = acquire(attempt, &parts.sources, &shared.scratch, &recording);
-            let media = measured(shared, Stage::Acquire, acquiring).await;
+            let media = measured(shared, Stage::Acquire, Box::pin(acquiring)).await;
             if let Source::S3 { .. } = recording.source {
                 let bytes = media.as_ref().map_or(0, |media| media.size);
                 parts.metrics.s3_download_ended(outcome(&media), bytes);

@@ -104,6 +104,7 @@ impl Desk {
                 backoff_first: Duration::from_millis(20),
                 backoff_max: Duration::from_millis(50),
             },
+            keep_finished: Duration::from_secs(24 * 60 * 60),
             scratch: self.scratch.clone(),
         };
         let (store, wake) = (self.store.clone(), Arc::clone(&self.wake));
