@@ -5,6 +5,7 @@
 //! left behind wherever a process dies.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,6 +168,25 @@ impl Media {
         }
     }
 
+    /// Removes what there is of the object `key`.
+    async fn remove(&self, key: &str) -> Result<(), Error> {
+        if let Some(file) = self.file(key) {
+            // What a process was writing when it died: `object_store` keeps it beside its place until it is whole.
+            let mut begun = file.into_os_string();
+            begun.push("#1");
+            match tokio::fs::remove_file(&begun).await {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::File { path: begun.into(), source });
+                }
+                _ => {}
+            }
+        }
+        match self.objects.delete(&Key::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::Media(error)),
+        }
+    }
+
     /// Writes the pieces of `bytes` under `key`; returns size, checksum and first bytes.
     async fn write<E>(
         &self,
@@ -262,10 +282,7 @@ impl Store {
         drop(reader);
         let mut removed = 0;
         for (key,) in due {
-            match self.media().objects.delete(&Key::from(key.as_str())).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(Error::Media(error)),
-            }
+            self.media().remove(&key).await?;
             self.write(move |conn| {
                 Box::pin(async move { run!(conn, execute, FORGET, &key).map(drop) })
             })

@@ -3,6 +3,7 @@
 //! | Module | What it gives |
 //! |---|---|
 //! | [`hub_server`] | a model hub |
+//! | [`port`] | a port for a program that is started again and again |
 //! | [`postgres`] | a database server, and fresh databases |
 //! | [`process`] | the built program, running |
 //! | [`proxy`] | connections that break, in front of any server |
@@ -17,6 +18,7 @@
 
 mod background;
 pub mod hub_server;
+pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -16,8 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::net::TcpSocket;
-
+use crate::port::Port;
 use crate::tools;
 
 /// `nobody`. PostgreSQL refuses to run as root, as whom tests run in many containers.
@@ -47,9 +46,8 @@ pub struct Postgres {
     bin: PathBuf,
     dir: PathBuf,
     user: Option<u32>,
-    address: SocketAddr,
     /// Bound and never listening, so that nobody else is given the port while the server is down.
-    _port: TcpSocket,
+    port: Port,
     databases: AtomicU32,
     watchdog: Child,
 }
@@ -78,9 +76,9 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn()
             .expect("there is a shell");
-        let (port, address) = reserve_port();
+        let port = Port::reserve();
         let databases = AtomicU32::new(0);
-        let cluster = Self { bin, dir, user, address, _port: port, databases, watchdog };
+        let cluster = Self { bin, dir, user, port, databases, watchdog };
         cluster.initialise(fsync);
         cluster.start_again();
         cluster
@@ -93,17 +91,20 @@ impl Postgres {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// The URL of a fresh, empty database.
     pub fn create_database(&self) -> String {
         let number = self.databases.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("test_{number}");
-        self.run("createdb", &["--host", &self.address.ip().to_string(), "--username", "postgres"])
-            .args(["--port", &self.address.port().to_string(), &name])
-            .succeeds();
-        format!("postgres://postgres@{}/{name}", self.address)
+        self.run(
+            "createdb",
+            &["--host", &self.address().ip().to_string(), "--username", "postgres"],
+        )
+        .args(["--port", &self.address().port().to_string(), &name])
+        .succeeds();
+        format!("postgres://postgres@{}/{name}", self.address())
     }
 
     /// Stops the server as a crash would: connections break, and what was committed is recovered at the next start.
@@ -128,8 +129,8 @@ impl Postgres {
         let settings = format!(
             "listen_addresses = '{}'\nport = {}\nunix_socket_directories = ''\n\
              max_connections = {CONNECTIONS_MAX}\nfsync = {fsync}\n",
-            self.address.ip(),
-            self.address.port(),
+            self.address().ip(),
+            self.address().port(),
         );
         let file = fs::OpenOptions::new().append(true).open(self.dir.join("data/postgresql.conf"));
         let written = file.and_then(|mut file| file.write_all(settings.as_bytes()));
@@ -198,17 +199,4 @@ fn reachable_programs(dir: &Path, user: Option<u32>) -> PathBuf {
     }
     let name = package.file_name().expect("a package has a name");
     dir.join(name).join("pginstall/bin")
-}
-
-/// A port that is ours until the socket is dropped. The kernel lets the server listen at it all the same, because both
-/// say that they share the address and this one never listens.
-fn reserve_port() -> (TcpSocket, SocketAddr) {
-    let reserve = || {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let address = socket.local_addr()?;
-        Ok::<_, std::io::Error>((socket, address))
-    };
-    reserve().expect("a local port is free")
 }

@@ -132,7 +132,7 @@ struct Check {
 
 enum Sum {
     Crc(Box<Digest>, usize),
-    Sha256(Context),
+    Sha256(Box<Context>),
 }
 
 impl Check {
@@ -145,7 +145,7 @@ impl Check {
                 "crc64nvme" => Sum::Crc(Box::new(Digest::new(CrcAlgorithm::Crc64Nvme)), 8),
                 "crc32c" => Sum::Crc(Box::new(Digest::new(CrcAlgorithm::Crc32Iscsi)), 4),
                 "crc32" => Sum::Crc(Box::new(Digest::new(CrcAlgorithm::Crc32IsoHdlc)), 4),
-                _ => Sum::Sha256(Context::new(&SHA256)),
+                _ => Sum::Sha256(Box::new(Context::new(&SHA256))),
             };
             Some(Self { name, expected, sum })
         })

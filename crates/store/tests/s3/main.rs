@@ -1,5 +1,7 @@
 //! S3 as users meet it: the object comes whole whatever the connection does, and each refusal says what it is.
 
+#![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
+
 mod media;
 
 use bytes::Bytes;
