@@ -9,10 +9,10 @@ BENCH_ARGS ?=
 PINS := $(addprefix crates/testkit/tools/,requirements.txt package.json package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench rust c-compiler test-tools python nodejs lint-components cxx-toolchain
+.PHONY: help demo test check bench bench-jobs redis rust c-compiler test-tools python nodejs lint-components cxx-toolchain
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: rust c-compiler ## Build the program and transcribe the bundled recording with the bundled model
 	$(CARGO) run --release --locked --package hansard -- demo
@@ -27,6 +27,12 @@ check: rust c-compiler lint-components ## Formatting, clippy and documentation, 
 
 bench: rust cxx-toolchain ## Compare speed and memory with whisper.cpp, built for this machine
 	cd bench && $(CARGO) run --release --locked -- $(BENCH_ARGS)
+
+bench-jobs: rust c-compiler test-tools redis ## Compare the jobs of the service with Celery on Redis
+	@.tools/bench/bin/python -c 'import celery, redis' 2>/dev/null || { \
+	  python3 -m venv --clear .tools/bench && \
+	  .tools/bench/bin/python -m pip install --quiet --requirement bench/jobs/celery/requirements.txt; }
+	cd bench && $(CARGO) run --release --locked --package hansard-bench-jobs -- $(BENCH_ARGS)
 
 rust:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
@@ -68,6 +74,10 @@ lint-components:
 cxx-toolchain: c-compiler
 	@command -v c++ >/dev/null 2>&1 && command -v cmake >/dev/null 2>&1 \
 	  || $(call install,g++ cmake)
+
+# The peer of the jobs' bench keeps its queue in it.
+redis:
+	@command -v redis-server >/dev/null 2>&1 || $(call install,redis-server)
 
 define install
 { command -v apt-get >/dev/null 2>&1 || { echo 'please install: $(1)' >&2; exit 1; }; \
