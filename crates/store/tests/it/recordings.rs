@@ -204,11 +204,16 @@ async fn what_is_missing_or_anothers_is_not_deleted(db: TestDb) {
 async fn deletion_beside_workers_leaves_nothing_half(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let mut work = tokio::task::JoinSet::new();
+    // All begin before any deleter does: the job that a deleter accepts would be there to be claimed, and wait for its twin.
+    let mut begins = Vec::new();
     for number in 0..4 {
         let made = accepted(&store, &workspace, &format!("sound {number}")).await;
         let held = claimed(&store).await;
         let transcript = begun(&store, &held, MODEL).await;
+        begins.push((made, held, transcript));
+    }
+    let mut work = tokio::task::JoinSet::new();
+    for (made, held, transcript) in begins {
         let (worker, deleter) = (store.clone(), store.clone());
         work.spawn(async move {
             for ordinal in 0.. {
