@@ -72,6 +72,8 @@ problems! {
     MediaNotFound = 404 "media_not_found" "The recording's media are not stored";
     /// The job is in a state in which this cannot be done to it.
     JobStateConflict = 409 "job_state_conflict" "The job's state does not allow this";
+    /// Another recording of the workspace has this external id.
+    ExternalIdTaken = 409 "external_id_taken" "The external id belongs to another recording";
     /// The idempotency key came with another request before.
     IdempotencyKeyReused = 422 "idempotency_key_reused" "The idempotency key belongs to another request";
     /// A piece of an upload does not begin where the last one ended.

@@ -23,6 +23,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// The name of every kind.
+    pub const KINDS: [&'static str; 3] = ["upload", "s3", "url"];
+
     /// The kind's name on the wire.
     pub const fn kind(&self) -> &'static str {
         match self {

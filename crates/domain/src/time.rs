@@ -1,6 +1,7 @@
 //! Points in time, as both databases keep them.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp as Instant;
@@ -61,6 +62,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Text that is not a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time as 2026-11-21T12:00:00Z")]
+pub struct InvalidTime;
+
+/// RFC 3339 with any offset. What is finer than a microsecond is cut off.
+impl FromStr for Timestamp {
+    type Err = InvalidTime;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let instant: Instant = text.parse().map_err(|_| InvalidTime)?;
+        Ok(Self(instant.as_microsecond()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +87,17 @@ mod tests {
         let time = Timestamp::from_micros(1_795_262_400_123_456);
         assert_eq!(time.to_string(), "2026-11-21T12:00:00.123456Z");
         assert!(Timestamp::from_micros(i64::MAX).to_string().starts_with("9999-"));
+    }
+
+    #[test]
+    fn a_time_is_read_back_with_any_offset() {
+        let time = Timestamp::from_micros(1_795_262_400_123_456);
+
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert_eq!("2026-11-21T13:00:00.123456999+01:00".parse(), Ok(time));
+        for wrong in ["", "2026-11-21", "2026-11-21T12:00:00", "12:00", "now", "\0", "1e9"] {
+            assert_eq!(wrong.parse::<Timestamp>(), Err(InvalidTime), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pages! {
     delivery_not_found,
     media_not_found,
     job_state_conflict,
+    external_id_taken,
     idempotency_key_reused,
     upload_offset_conflict,
     upload_incomplete,

@@ -24,15 +24,24 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The members of a JSON object.
+    /// The members of a JSON object. One that is `null` is not given.
     ///
     /// # Errors
     /// For JSON that is no object.
     pub(crate) fn of_json(json: Value) -> Result<Self, Problem> {
+        let mut fields = Self::of_patch(json)?;
+        fields.values.retain(|_, value| !value.is_null());
+        Ok(fields)
+    }
+
+    /// The members of a JSON object that changes another one (RFC 7396), where `null` is something to say.
+    ///
+    /// # Errors
+    /// For JSON that is no object.
+    pub(crate) fn of_patch(json: Value) -> Result<Self, Problem> {
         match json {
             Value::Object(members) => {
-                let values = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
-                Ok(Self { values, is_form: false, problems: Vec::new() })
+                Ok(Self { values: members.into_iter().collect(), ..Self::default() })
             }
             _ => Err(Problem::new(ProblemCode::InvalidRequest).detail("expected a JSON object")),
         }
@@ -69,6 +78,21 @@ impl Fields {
     /// The value called `name`, whatever it is.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.values.remove(name)
+    }
+
+    /// What a patch says about the value called `name`: nothing, that it goes (`Some(None)`), or what `read` makes of it.
+    pub(crate) fn change<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.values.get(name)? {
+            Value::Null => {
+                self.take(name);
+                Some(None)
+            }
+            _ => read(self, name).map(Some),
+        }
     }
 
     /// A text of 1 to `characters_max` characters without control characters.
@@ -217,6 +241,18 @@ mod tests {
             assert_eq!(fields.object("metadata", 100).as_deref(), Some("{\"a\":1}"));
         }
         assert!(form.finish().is_ok() && json.finish().is_ok());
+    }
+
+    #[test]
+    fn a_patch_tells_null_from_nothing() {
+        let mut fields = Fields::of_patch(json!({"title": null, "name": "x", "note": 7})).unwrap();
+        let text = |fields: &mut Fields, name: &str| fields.text(name, 10);
+
+        assert_eq!(fields.change("title", text), Some(None));
+        assert_eq!(fields.change("name", text), Some(Some("x".to_owned())));
+        assert_eq!(fields.change("other", text), None);
+        assert_eq!(fields.change("note", text), None);
+        assert_eq!(fields.finish().unwrap_err().field_problems()[0].pointer, "/note");
     }
 
     #[test]

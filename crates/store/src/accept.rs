@@ -114,7 +114,7 @@ impl Store {
     /// came with the repetition are left to the sweep.
     ///
     /// # Errors
-    /// [`Error::QueueFull`], [`Error::KeyReused`], [`Error::Invalid`], or where the database cannot be written.
+    /// [`Error::QueueFull`], [`Error::KeyReused`], [`Error::ExternalIdTaken`], [`Error::Invalid`], or where the database cannot be written.
     pub async fn accept(
         &self,
         workspace: &WorkspaceId,

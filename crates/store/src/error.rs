@@ -56,6 +56,9 @@ pub enum Error {
     /// A value that no row can hold, as text with a NUL character.
     #[error("{0}")]
     Invalid(String),
+    /// Another recording of the workspace has this external id.
+    #[error("another recording has this external id")]
+    ExternalIdTaken,
     /// The queue holds as many jobs as it may.
     #[error("the queue is full")]
     QueueFull {

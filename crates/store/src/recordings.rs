@@ -251,8 +251,8 @@ impl Store {
     /// Changes what is known about recording `id`; with `read_at`, only if it was not changed after that version of it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for text that no row can hold, metadata that are no JSON object, and an external id that another
-    /// recording has; or where the database cannot be written.
+    /// [`Error::Invalid`] for text that no row can hold and metadata that are no JSON object, [`Error::ExternalIdTaken`], or
+    /// where the database cannot be written.
     pub async fn update_recording(
         &self,
         workspace: &WorkspaceId,
@@ -335,7 +335,7 @@ pub(crate) fn external_id_taken(error: Error) -> Error {
         Error::Statement { source: sqlx::Error::Database(cause), .. }
             if cause.is_unique_violation() && cause.message().contains("external_id") =>
         {
-            Error::Invalid("another recording has this external id".to_owned())
+            Error::ExternalIdTaken
         }
         _ => error,
     }

@@ -17,10 +17,10 @@ use crate::fields::Fields;
 use crate::problem::Problem;
 
 /// Characters of a title.
-const TITLE_MAX: usize = 500;
+pub(crate) const TITLE_MAX: usize = 500;
 
 /// Characters of what another system calls something.
-const EXTERNAL_ID_MAX: usize = 200;
+pub(crate) const EXTERNAL_ID_MAX: usize = 200;
 
 /// Characters of a prompt; models look at some hundred at most.
 pub(crate) const PROMPT_MAX: usize = 4_000;
@@ -29,7 +29,10 @@ pub(crate) const PROMPT_MAX: usize = 4_000;
 pub(crate) const NAME_MAX: usize = 200;
 
 /// Bytes of metadata as JSON.
-const METADATA_BYTES_MAX: usize = 64 << 10;
+pub(crate) const METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// Who may see a recording unless its caller says so.
+pub(crate) const VISIBILITY_DEFAULT: Visibility = Visibility::Workspace;
 
 /// Bytes of an address.
 const URL_MAX: usize = 2_048;
@@ -54,7 +57,7 @@ pub(crate) fn about(fields: &mut Fields) -> About {
         external_id: fields.text("external_id", EXTERNAL_ID_MAX),
         visibility: fields
             .choice("visibility", Visibility::ALL, Visibility::name)
-            .unwrap_or(Visibility::Workspace),
+            .unwrap_or(VISIBILITY_DEFAULT),
         metadata: fields.object("metadata", METADATA_BYTES_MAX).unwrap_or_else(|| "{}".to_owned()),
     }
 }

@@ -1,12 +1,14 @@
 //! Lists, page by page, newest first.
 
+use std::fmt::Display;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hansard_store::jobs::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::problem::{FieldProblem, Problem};
 
 /// Items of a page, unless the caller asks for another number.
 const LIMIT_DEFAULT: u32 = 50;
@@ -61,6 +63,48 @@ impl Place {
             }
         };
         Ok(Self { before, limit })
+    }
+}
+
+/// Reads the parameters of a list one by one, so that all mistakes in them are told at once.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    problems: Vec<FieldProblem>,
+}
+
+impl Parameters {
+    /// The parameter called `name` as `read` has it; nothing where it is not given, or is a mistake.
+    pub(crate) fn read<T, E: Display>(
+        &mut self,
+        name: &str,
+        given: Option<&str>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let result = read(given?);
+        result.map_err(|error| self.refuse(name, error.to_string())).ok()
+    }
+
+    /// Ends the reading with the place in the list.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub(crate) fn place(
+        mut self,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Place, Problem> {
+        match Place::read(cursor, limit) {
+            Ok(place) if self.problems.is_empty() => Ok(place),
+            Ok(_) => Err(Problem::fields(self.problems)),
+            Err(problem) => {
+                self.problems.extend_from_slice(problem.field_problems());
+                Err(Problem::fields(self.problems))
+            }
+        }
+    }
+
+    fn refuse(&mut self, name: &str, detail: String) {
+        self.problems.push(FieldProblem { pointer: format!("/{name}"), detail });
     }
 }
 

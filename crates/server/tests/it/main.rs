@@ -9,6 +9,7 @@ mod jobs;
 mod media;
 mod openai;
 mod probes;
+mod recordings;
 mod salestrainer;
 mod service;
 mod transcripts;

@@ -37,7 +37,7 @@ pub(crate) struct Service {
     /// What workers would be woken by.
     wake: Arc<Notify>,
     router: Router,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 /// What came back.
@@ -59,6 +59,14 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("headers are text"))
+    }
+
+    /// The places of all mistakes that the problem names.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        assert_eq!(self.problem(), "invalid_request", "{}", self.text());
+        let json = self.json();
+        let errors = json["errors"].as_array().expect("the problem names fields");
+        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The code of the problem that the answer is, after a look at everything that each problem has.
@@ -103,7 +111,7 @@ impl Service {
         let parts = parts(&store, &wake, &engine, &shutdown, change);
         let app = App::new(parts).await.unwrap();
         let router = router(app.clone());
-        Self { app, store, clock, shutdown, engine, wake, router, folder }
+        Self { app, store, clock, shutdown, engine, wake, router, folder: Arc::new(folder) }
     }
 
     /// What another application on the same store is made of.
@@ -127,6 +135,30 @@ impl Service {
 
     pub(crate) async fn post_json(&self, path: &str, json: &Value) -> Answer {
         self.send(json_request(Method::POST, path, json)).await
+    }
+
+    /// A request without a body.
+    pub(crate) async fn call(&self, method: Method, path: &str) -> Answer {
+        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn patch_json(&self, path: &str, json: &Value) -> Answer {
+        self.send(json_request(Method::PATCH, path, json)).await
+    }
+
+    /// The ids of all items of a list, page by page. What is in the query stays in it.
+    pub(crate) async fn listed(&self, path: &str) -> Vec<String> {
+        let (mut ids, mut next) = (Vec::new(), path.to_owned());
+        loop {
+            let answer = self.get(&next).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+            let page = answer.json();
+            let items = page["items"].as_array().expect("a page has items");
+            ids.extend(items.iter().map(|item| id(item).to_owned()));
+            let Some(cursor) = page["next_cursor"].as_str() else { return ids };
+            let mark = if path.contains('?') { '&' } else { '?' };
+            next = format!("{path}{mark}cursor={cursor}");
+        }
     }
 
     /// Whether workers were told of work since the last time that this was asked.
@@ -191,6 +223,11 @@ fn settings() -> Settings {
         s3_bucket: Some("uploads".to_owned()),
         salestrainer: SalesTrainer::default(),
     }
+}
+
+/// The id of something that the service shows.
+pub(crate) fn id(value: &Value) -> &str {
+    value["id"].as_str().expect("it has an id")
 }
 
 pub(crate) fn json_request(method: Method, path: &str, json: &Value) -> Request<Body> {

@@ -179,5 +179,5 @@ async fn an_external_id_names_one_recording(db: TestDb) {
     store.accept(&other, named(), job(), None).await.unwrap();
     let refused = store.accept(&workspace, named(), job(), None).await;
 
-    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::ExternalIdTaken)), "{refused:?}");
 }

@@ -127,7 +127,6 @@ async fn a_change_that_no_row_can_hold_is_refused(db: TestDb) {
     let edits = [
         Edit { title: Some(Some("\0".to_owned())), ..Edit::default() },
         Edit { external_id: Some(Some("\0".to_owned())), ..Edit::default() },
-        Edit { external_id: Some(Some("taken".to_owned())), ..Edit::default() },
         Edit { metadata: Some("7".to_owned()), ..Edit::default() },
     ];
 
@@ -135,6 +134,9 @@ async fn a_change_that_no_row_can_hold_is_refused(db: TestDb) {
         let refused = store.update_recording(&workspace, &made.id, edit, None).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     }
+    let taken = Edit { external_id: Some(Some("taken".to_owned())), ..Edit::default() };
+    let refused = store.update_recording(&workspace, &made.id, taken, None).await;
+    assert!(matches!(refused, Err(Error::ExternalIdTaken)), "{refused:?}");
 
     assert_eq!(store.find_recording(&workspace, &made.id).await.unwrap(), Some(made));
 }
