@@ -72,6 +72,10 @@ problems! {
     MediaNotFound = 404 "media_not_found" "The recording's media are not stored";
     /// The job is in a state in which this cannot be done to it.
     JobStateConflict = 409 "job_state_conflict" "The job's state does not allow this";
+    /// The delivery is in a state in which this cannot be done to it.
+    DeliveryStateConflict = 409 "delivery_state_conflict" "The delivery's state does not allow this";
+    /// The workspace has as many webhook endpoints as it may.
+    TooManyEndpoints = 409 "too_many_endpoints" "There are as many webhook endpoints as may be";
     /// Another recording of the workspace has this external id.
     ExternalIdTaken = 409 "external_id_taken" "The external id belongs to another recording";
     /// The idempotency key came with another request before.

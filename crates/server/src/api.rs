@@ -1,6 +1,8 @@
 //! The native API, `/api/v1`.
 
 pub(crate) mod asks;
+pub(crate) mod deliveries;
+pub(crate) mod endpoints;
 pub(crate) mod jobs;
 pub(crate) mod media;
 pub(crate) mod pages;

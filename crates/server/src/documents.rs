@@ -35,6 +35,8 @@ pages! {
     delivery_not_found,
     media_not_found,
     job_state_conflict,
+    delivery_state_conflict,
+    too_many_endpoints,
     external_id_taken,
     idempotency_key_reused,
     upload_offset_conflict,

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
-use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, UploadId};
+use hansard_domain::id::{DeliveryId, EndpointId, Id, JobId, RecordingId, TranscriptId, UploadId};
 use hansard_domain::problem::ProblemCode;
 use http::HeaderName;
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -42,6 +42,14 @@ impl PathId for TranscriptId {
 
 impl PathId for UploadId {
     const NOT_FOUND: ProblemCode = ProblemCode::UploadNotFound;
+}
+
+impl PathId for EndpointId {
+    const NOT_FOUND: ProblemCode = ProblemCode::EndpointNotFound;
+}
+
+impl PathId for DeliveryId {
+    const NOT_FOUND: ProblemCode = ProblemCode::DeliveryNotFound;
 }
 
 /// The one id in the path. What cannot be an id names nothing: it is not found, whatever bytes it holds.

@@ -75,6 +75,11 @@ impl Fields {
         self.problems.push(FieldProblem { pointer: pointer.to_owned(), detail: detail.into() });
     }
 
+    /// Whether there is a value called `name` that was not read yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// The value called `name`, whatever it is.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.values.remove(name)

@@ -232,6 +232,7 @@ impl From<StoreError> for Problem {
                 Self::new(ProblemCode::QueueFull).retry_after(retry_after)
             }
             StoreError::KeyReused => Self::new(ProblemCode::IdempotencyKeyReused),
+            StoreError::TooManyEndpoints => Self::new(ProblemCode::TooManyEndpoints),
             StoreError::ExternalIdTaken => Self::new(ProblemCode::ExternalIdTaken),
             StoreError::Invalid(detail) => Self::new(ProblemCode::InvalidRequest).detail(detail),
             StoreError::Media(_) => Self::new(ProblemCode::MediaStoreUnavailable)

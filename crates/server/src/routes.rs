@@ -83,6 +83,8 @@ fn table() -> Vec<Route> {
         Route::get("/api/v1/transcripts", Caller, api::transcripts::list_transcripts),
         Route::get("/api/v1/transcripts/{id}", Caller, api::transcripts::get_transcript),
     ];
+    table.extend(api::endpoints::routes());
+    table.extend(api::deliveries::routes());
     table.extend(api::uploads::routes());
     table.extend(adapters::routes());
     table

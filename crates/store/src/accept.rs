@@ -9,6 +9,7 @@ use hansard_domain::source::{Callback, Source};
 
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
+use crate::idempotency::{self, RequestKey};
 use crate::jobs::{self, Job};
 use crate::recordings::{self, Recording, StoredMedia};
 use crate::{Error, Store, documents, media, text};
@@ -18,9 +19,6 @@ const QUEUE_FULL_RETRY: Duration = Duration::from_secs(30);
 
 statements! {
     WAITING = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM jobs WHERE state = 'queued' LIMIT $1) AS waiting";
-    CLAIM_KEY = "INSERT INTO idempotency_keys (workspace_id, key, request_hash, subject_id, created_at_us) \
-        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, key) DO NOTHING";
-    FIND_KEY = "SELECT request_hash, subject_id FROM idempotency_keys WHERE workspace_id = $1 AND key = $2";
     INSERT_RECORDING = "INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
         media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
@@ -62,15 +60,6 @@ pub struct NewJob {
     pub again: bool,
     /// Who is told when it has ended.
     pub callback: Option<Callback>,
-}
-
-/// A caller's name for a request, by which its repetition is known.
-#[derive(Debug, Clone)]
-pub struct RequestKey {
-    /// The name, unique within the workspace.
-    pub key: String,
-    /// A hash of everything that was asked; the same name with another hash is refused.
-    pub request_hash: String,
 }
 
 /// What was accepted.
@@ -128,10 +117,11 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let job_id: JobId = store.clock().id();
-                if let Some(key) = &key
-                    && let Some(earlier) = claim_key(conn, &store, &workspace, key, &job_id).await?
+                let (key, now) = (key.as_ref(), store.clock().now());
+                if let Some(earlier) =
+                    idempotency::claim(conn, &workspace, key, &job_id, now).await?
                 {
-                    return found(conn, &workspace, &earlier, true).await;
+                    return found(conn, &workspace, &earlier.subject, true).await;
                 }
                 store.admit(conn).await?;
                 let recording_id = insert_recording(conn, &store, &workspace, &recording).await?;
@@ -163,10 +153,11 @@ impl Store {
                     return Ok(None);
                 };
                 let job_id: JobId = store.clock().id();
-                if let Some(key) = &key
-                    && let Some(earlier) = claim_key(conn, &store, &workspace, key, &job_id).await?
+                let (key, now) = (key.as_ref(), store.clock().now());
+                if let Some(earlier) =
+                    idempotency::claim(conn, &workspace, key, &job_id, now).await?
                 {
-                    return found(conn, &workspace, &earlier, true).await.map(Some);
+                    return found(conn, &workspace, &earlier.subject, true).await.map(Some);
                 }
                 store.admit(conn).await?;
                 let stage =
@@ -187,11 +178,11 @@ impl Store {
         workspace: &WorkspaceId,
         key: &RequestKey,
     ) -> Result<Option<Accepted>, Error> {
-        text::check("idempotency key", Some(&key.key))?;
+        idempotency::check(Some(key))?;
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
-        match find_key(&mut conn, workspace, key).await? {
-            Some(job) => found(&mut conn, workspace, &job, true).await.map(Some),
+        match idempotency::find(&mut conn, workspace, key).await? {
+            Some(earlier) => found(&mut conn, workspace, &earlier.subject, true).await.map(Some),
             None => Ok(None),
         }
     }
@@ -216,46 +207,7 @@ fn check_recording(recording: &NewRecording) -> Result<(), Error> {
 
 fn check_job(job: &NewJob, key: Option<&RequestKey>) -> Result<(), Error> {
     text::check("external id", job.external_id.as_deref())?;
-    text::check("idempotency key", key.map(|key| key.key.as_str()))?;
-    text::check("request hash", key.map(|key| key.request_hash.as_str()))
-}
-
-/// Takes `key` for `job`, or says which job it made before.
-async fn claim_key(
-    conn: &mut Conn<'_>,
-    store: &Store,
-    workspace: &WorkspaceId,
-    key: &RequestKey,
-    job: &JobId,
-) -> Result<Option<JobId>, Error> {
-    let now = store.clock().now().as_micros();
-    let claimed = run!(
-        conn,
-        execute,
-        CLAIM_KEY,
-        workspace.as_str(),
-        &key.key,
-        &key.request_hash,
-        job.as_str(),
-        now
-    )?;
-    if claimed == 1 { Ok(None) } else { find_key(conn, workspace, key).await }
-}
-
-async fn find_key(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    key: &RequestKey,
-) -> Result<Option<JobId>, Error> {
-    let row =
-        run!(conn, fetch_optional::<(String, String)>, FIND_KEY, workspace.as_str(), &key.key)?;
-    let Some((hash, subject)) = row else { return Ok(None) };
-    if hash != key.request_hash {
-        return Err(Error::KeyReused);
-    }
-    let corrupt =
-        |reason| Error::Corrupt { table: "idempotency_keys", id: key.key.clone(), reason };
-    JobId::parse(&subject).map(Some).map_err(|error| corrupt(error.to_string()))
+    idempotency::check(key)
 }
 
 async fn found(

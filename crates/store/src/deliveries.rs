@@ -14,6 +14,7 @@ use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
+use crate::idempotency::{self, Earlier, RequestKey};
 use crate::jobs::Page;
 use crate::{Clock, Error, Store, documents, endpoints};
 
@@ -109,6 +110,15 @@ pub struct DeliveryFilter {
     pub subject: Option<String>,
 }
 
+/// A test event that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tested {
+    /// Its delivery.
+    pub delivery: Delivery,
+    /// Whether the request had been made before, and this is what came of it then.
+    pub is_repeated: bool,
+}
+
 /// What came of the wish to send a delivery again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Replay {
@@ -199,14 +209,14 @@ pub(crate) async fn enqueue(
         let endpoints = run!(conn, fetch_all::<(String, String)>, SUBSCRIBED, workspace)?;
         for (endpoint, kinds) in &endpoints {
             if subscribes(kinds, outgoing.kind) {
-                insert(conn, clock, now, outgoing, Some(endpoint), endpoint).await?;
+                insert(conn, &clock.id(), now, outgoing, Some(endpoint), endpoint).await?;
             }
         }
     }
     if let Some(callback) = outgoing.callback {
         let Callback { url, .. } = documents::read("jobs", outgoing.subject, callback)?;
         let origin = Url::parse(&url).map(|url| url.origin().ascii_serialization());
-        insert(conn, clock, now, outgoing, None, &origin.unwrap_or(url)).await?;
+        insert(conn, &clock.id(), now, outgoing, None, &origin.unwrap_or(url)).await?;
     }
     Ok(())
 }
@@ -216,16 +226,15 @@ fn subscribes(kinds: &str, kind: EventKind) -> bool {
     kinds.is_empty() || kinds.split(' ').any(|name| name == kind.name())
 }
 
-/// A delivery to `endpoint`, or to the callback without one. One `receiver` never holds up another.
+/// Writes delivery `id` to `endpoint`, or to the callback without one. One `receiver` never holds up another.
 async fn insert(
     conn: &mut Conn<'_>,
-    clock: &Clock,
+    id: &DeliveryId,
     now: Timestamp,
     outgoing: &Outgoing<'_>,
     endpoint: Option<&str>,
     receiver: &str,
-) -> Result<DeliveryId, Error> {
-    let id: DeliveryId = clock.id();
+) -> Result<(), Error> {
     run!(
         conn,
         execute,
@@ -240,8 +249,8 @@ async fn insert(
         outgoing.callback.filter(|_| endpoint.is_none()),
         receiver,
         now.as_micros()
-    )?;
-    Ok(id)
+    )
+    .map(drop)
 }
 
 /// Ends what waits for an endpoint that was disabled.
@@ -354,32 +363,57 @@ impl Store {
         .await
     }
 
-    /// Sends a test event to endpoint `id`, disabled or not, and returns its delivery; `None` if there is no such endpoint.
+    /// Sends a test event to endpoint `id`, disabled or not; `None` if there is no such endpoint. With a `key` that was used for
+    /// the same request before, nothing is sent and its delivery is returned.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::KeyReused`], [`Error::Invalid`], or where the database cannot be written.
     pub async fn test_endpoint(
         &self,
         workspace: &WorkspaceId,
         id: &EndpointId,
-    ) -> Result<Option<DeliveryId>, Error> {
+        key: Option<RequestKey>,
+    ) -> Result<Option<Tested>, Error> {
+        idempotency::check(key.as_ref())?;
         let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
                 if !endpoints::lock(conn, &workspace, &id).await? {
                     return Ok(None);
                 }
-                let (workspace, subject, now) = (&workspace, id.as_str(), clock.now());
+                let (delivery, now): (DeliveryId, _) = (clock.id(), clock.now());
+                let key = key.as_ref();
+                let earlier = idempotency::claim(conn, &workspace, key, &delivery, now).await?;
+                if let Some(Earlier { subject, .. }) = &earlier {
+                    return tested(conn, &workspace, subject, true).await.map(Some);
+                }
+                let subject = id.as_str();
                 let kind = EventKind::EndpointTest;
                 let data = EventData { endpoint_id: Some(subject), ..EventData::default() };
-                let event = NewEvent { workspace, kind, subject, data };
+                let event = NewEvent { workspace: &workspace, kind, subject, data };
                 let (event, data) = events::append(conn, &clock, now, &event).await?;
-                let (event, data) = (&event, data.as_str());
+                let (workspace, event, data) = (&workspace, &event, data.as_str());
                 let outgoing = Outgoing { workspace, event, kind, subject, data, callback: None };
-                let delivery = insert(conn, &clock, now, &outgoing, Some(subject), subject).await?;
-                Ok(Some(delivery))
+                insert(conn, &delivery, now, &outgoing, Some(subject), subject).await?;
+                tested(conn, workspace, &delivery, false).await.map(Some)
             })
         })
         .await
     }
+}
+
+/// The delivery of a test event.
+async fn tested(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &DeliveryId,
+    is_repeated: bool,
+) -> Result<Tested, Error> {
+    // Keys go with their delivery, in one transaction.
+    let delivery = find(conn, workspace, id).await?.ok_or_else(|| Error::Corrupt {
+        table: "deliveries",
+        id: id.to_string(),
+        reason: "it is gone, and what refers to it is not".to_owned(),
+    })?;
+    Ok(Tested { delivery, is_repeated })
 }

@@ -11,6 +11,7 @@ use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
+use crate::idempotency::{self, Earlier, RequestKey};
 use crate::jobs::Page;
 use crate::{Error, Store, deliveries, text};
 
@@ -49,6 +50,10 @@ statements! {
         WHERE id = $1 AND disabled_at_us IS NULL";
     ENABLE = "UPDATE endpoints SET disabled_at_us = NULL, disabled_reason = NULL, updated_at_us = $2 \
         WHERE id = $1 AND disabled_at_us IS NOT NULL";
+    /// Of the endpoint and of its test events.
+    DELETE_KEYS = "DELETE FROM idempotency_keys \
+        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM deliveries WHERE endpoint_id = $1)";
+    SECRET = "SELECT secret, previous_until_us, created_at_us FROM endpoints WHERE id = $1";
     DELETE = "DELETE FROM endpoints WHERE id = $1";
     TARGET = "SELECT url, secret, previous_secret, previous_until_us FROM endpoints WHERE id = $1";
 }
@@ -133,6 +138,17 @@ impl fmt::Debug for EndpointSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("EndpointSecret(hidden)")
     }
+}
+
+/// What came of the wish for a secret: for a new endpoint, or in place of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secured {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Its secret, to be shown now; `None` where the request is repeated and the endpoint has got another secret since.
+    pub secret: Option<EndpointSecret>,
+    /// Whether the request had been made before, and this is what came of it then.
+    pub is_repeated: bool,
 }
 
 /// What is needed to send something to an endpoint.
@@ -245,26 +261,70 @@ async fn disable(
     deliveries::cancel_of_endpoint(conn, id, now).await
 }
 
+/// The endpoint `id`, which has just got `secret`.
+async fn secured(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &EndpointId,
+    secret: EndpointSecret,
+) -> Result<Secured, Error> {
+    let endpoint = find(conn, workspace, id).await?.ok_or_else(|| gone(id))?;
+    Ok(Secured { endpoint, secret: Some(secret), is_repeated: false })
+}
+
+/// What an earlier request made of an endpoint, with the secret that it told if that is still the one.
+async fn repeated(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    earlier: &Earlier<EndpointId>,
+) -> Result<Secured, Error> {
+    type Row = (String, Option<i64>, i64);
+    let id = &earlier.subject;
+    let endpoint = find(conn, workspace, id).await?.ok_or_else(|| gone(id))?;
+    let (secret, previous_until, created) = run!(conn, fetch_one::<Row>, SECRET, id.as_str())?;
+    let rotated =
+        previous_until.map(|until| Timestamp::from_micros(until).before(PREVIOUS_SECRET_FOR));
+    let made = rotated.unwrap_or(Timestamp::from_micros(created));
+    let secret = (made == earlier.at).then_some(EndpointSecret(secret));
+    Ok(Secured { endpoint, secret, is_repeated: true })
+}
+
+/// Keys go with their endpoint, in one transaction.
+fn gone(id: &EndpointId) -> Error {
+    let reason = "it is gone, and what refers to it is not".to_owned();
+    Error::Corrupt { table: "endpoints", id: id.to_string(), reason }
+}
+
 impl Store {
-    /// Makes an endpoint, and the only sight of its secret; `None` if the workspace has [`ENDPOINTS_MAX`] already.
+    /// Makes an endpoint, and the only sight of its secret. With a `key` that was used for the same request before, nothing is
+    /// made and the first result is returned.
     ///
     /// # Errors
-    /// [`Error::Invalid`], or where the database cannot be written.
+    /// [`Error::TooManyEndpoints`] if the workspace has [`ENDPOINTS_MAX`] already, [`Error::KeyReused`], [`Error::Invalid`], or
+    /// where the database cannot be written.
     pub async fn create_endpoint(
         &self,
         workspace: &WorkspaceId,
         endpoint: NewEndpoint,
-    ) -> Result<Option<(Endpoint, EndpointSecret)>, Error> {
+        key: Option<RequestKey>,
+    ) -> Result<Secured, Error> {
         text::check("address", Some(&endpoint.url))?;
         text::check("description", endpoint.description.as_deref())?;
+        idempotency::check(key.as_ref())?;
         let (clock, workspace) = (self.clock().clone(), workspace.clone());
         self.write(move |conn| {
             Box::pin(async move {
+                let (id, now): (EndpointId, _) = (clock.id(), clock.now());
+                if let Some(earlier) =
+                    idempotency::claim(conn, &workspace, key.as_ref(), &id, now).await?
+                {
+                    return repeated(conn, &workspace, &earlier).await;
+                }
                 let (count,) = run!(conn, fetch_one::<(i64,)>, COUNT, workspace.as_str())?;
                 if count >= i64::from(ENDPOINTS_MAX) {
-                    return Ok(None);
+                    return Err(Error::TooManyEndpoints);
                 }
-                let (id, secret): (EndpointId, _) = (clock.id(), EndpointSecret::random());
+                let secret = EndpointSecret::random();
                 run!(
                     conn,
                     execute,
@@ -275,9 +335,9 @@ impl Store {
                     endpoint.description.as_deref(),
                     names(&endpoint.kinds),
                     secret.reveal(),
-                    clock.now().as_micros()
+                    now.as_micros()
                 )?;
-                Ok(find(conn, &workspace, &id).await?.map(|endpoint| (endpoint, secret)))
+                secured(conn, &workspace, &id, secret).await
             })
         })
         .await
@@ -363,19 +423,31 @@ impl Store {
     }
 
     /// Gives endpoint `id` a new secret, and the only sight of it; `None` if there is no such endpoint. The one that it replaces
-    /// signs as well for [`PREVIOUS_SECRET_FOR`].
+    /// signs as well for [`PREVIOUS_SECRET_FOR`]. With a `key` that was used for the same request before, the first result is
+    /// returned: to rotate twice would take the secret away that receivers know.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::KeyReused`], [`Error::Invalid`], or where the database cannot be written.
     pub async fn rotate_endpoint_secret(
         &self,
         workspace: &WorkspaceId,
         id: &EndpointId,
-    ) -> Result<Option<(Endpoint, EndpointSecret)>, Error> {
+        key: Option<RequestKey>,
+    ) -> Result<Option<Secured>, Error> {
+        idempotency::check(key.as_ref())?;
         let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let (now, secret) = (clock.now(), EndpointSecret::random());
+                if !lock(conn, &workspace, &id).await? {
+                    return Ok(None);
+                }
+                let now = clock.now();
+                if let Some(earlier) =
+                    idempotency::claim(conn, &workspace, key.as_ref(), &id, now).await?
+                {
+                    return repeated(conn, &workspace, &earlier).await.map(Some);
+                }
+                let secret = EndpointSecret::random();
                 run!(
                     conn,
                     execute,
@@ -386,7 +458,7 @@ impl Store {
                     now.after(PREVIOUS_SECRET_FOR).as_micros(),
                     now.as_micros()
                 )?;
-                Ok(find(conn, &workspace, &id).await?.map(|endpoint| (endpoint, secret)))
+                secured(conn, &workspace, &id, secret).await.map(Some)
             })
         })
         .await
@@ -407,6 +479,7 @@ impl Store {
                 if !lock(conn, &workspace, &id).await? {
                     return Ok(false);
                 }
+                run!(conn, execute, DELETE_KEYS, id.as_str())?;
                 deliveries::delete_of_endpoint(conn, &id).await?;
                 Ok(run!(conn, execute, DELETE, id.as_str())? > 0)
             })

@@ -65,6 +65,9 @@ pub enum Error {
         /// When there may be room.
         retry_after: Duration,
     },
+    /// The workspace has as many webhook endpoints as it may.
+    #[error("there are as many webhook endpoints as may be")]
+    TooManyEndpoints,
     /// The idempotency key was used for another request.
     #[error("the idempotency key belongs to another request")]
     KeyReused,

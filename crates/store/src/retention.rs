@@ -132,6 +132,7 @@ async fn prune_deliveries(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error
     let old = run!(conn, fetch_all::<(String,)>, OLD_DELIVERIES, before, BATCH)?;
     for (delivery,) in &old {
         run!(conn, execute, DELETE_ATTEMPTS, delivery)?;
+        run!(conn, execute, DELETE_KEYS_OF, delivery)?;
         run!(conn, execute, DELETE_DELIVERY, delivery)?;
     }
     Ok(old.len() as u64)

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use axum::response::Response;
 use hansard_domain::id::{Id, UploadId};
 use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
 use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_domain::transcript::Task;
 use hansard_store::{NewJob, RequestKey};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Context, SHA256};
 use serde_json::Value;
 use url::Url;
@@ -40,6 +41,9 @@ const URL_MAX: usize = 2_048;
 /// Bytes of the key of an S3 object, and of a bucket's name, as S3 has them.
 const S3_KEY_MAX: usize = 1_024;
 const S3_BUCKET_MAX: usize = 255;
+
+/// Set where an idempotency key was known and nothing was done.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What is said about a recording besides where it comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,12 +104,18 @@ pub(crate) fn language(fields: &mut Fields) -> Option<String> {
 }
 
 fn callback(fields: &mut Fields) -> Option<Callback> {
-    let url = fields.text("callback_url", URL_MAX)?;
+    let url = web_address(fields, "callback_url")?;
+    Some(Callback { url, is_configured: false, on_failure: true, format: CallbackFormat::Event })
+}
+
+/// An address that something may be sent to.
+pub(crate) fn web_address(fields: &mut Fields, name: &str) -> Option<String> {
+    let url = fields.text(name, URL_MAX)?;
     if let Err(detail) = check_url(&url, &["https", "http"]) {
-        fields.refuse("callback_url", detail);
+        fields.refuse(name, detail);
         return None;
     }
-    Some(Callback { url, is_configured: false, on_failure: true, format: CallbackFormat::Event })
+    Some(url)
 }
 
 /// Refuses what is no address with one of these schemes, and what holds a password.
@@ -211,6 +221,13 @@ pub(crate) fn request_key(
     }
     let request_hash = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Some(RequestKey { key, request_hash }))
+}
+
+/// Says in `response` if its request's key was known and nothing was done.
+pub(crate) fn mark_repeated(response: &mut Response, is_repeated: bool) {
+    if is_repeated {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
 }
 
 /// The wait as whole seconds, rounded up.

@@ -15,4 +15,5 @@ mod service;
 mod transcripts;
 mod uploading;
 mod uploads;
+mod webhooks;
 mod working;

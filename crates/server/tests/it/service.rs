@@ -114,6 +114,22 @@ impl Service {
         Self { app, store, clock, shutdown, engine, wake, router, folder: Arc::new(folder) }
     }
 
+    /// A service on the same store whose callers act for another workspace.
+    pub(crate) async fn beside(&self, workspace: &str) -> Self {
+        let parts = self.parts(|settings| workspace.clone_into(&mut settings.workspace));
+        let app = App::new(parts).await.unwrap();
+        Self {
+            router: router(app.clone()),
+            app,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            shutdown: self.shutdown.clone(),
+            engine: self.engine.clone(),
+            wake: Arc::clone(&self.wake),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
     /// What another application on the same store is made of.
     pub(crate) fn parts(&self, change: impl FnOnce(&mut Settings)) -> Parts {
         parts(&self.store, &self.wake, &self.engine, &self.shutdown, change)

@@ -15,6 +15,7 @@ const ALL: &[&[Statement]] = &[
     crate::deliveries::ALL,
     crate::endpoints::ALL,
     crate::events::ALL,
+    crate::idempotency::ALL,
     crate::jobs::ALL,
     crate::jobs::queue::ALL,
     crate::leases::ALL,

@@ -6,18 +6,20 @@ use std::time::Duration;
 use hansard_domain::event::{DeliveryState, EventKind};
 use hansard_domain::id::{WorkerId, WorkspaceId};
 use hansard_domain::source::{Callback, CallbackFormat};
-use hansard_store::deliveries::{Attempt, Delivery, DeliveryFilter, Recipient, Replay};
+use hansard_store::deliveries::{Attempt, Delivery, DeliveryFilter, Recipient, Replay, Tested};
 use hansard_store::endpoints::{ENDPOINTS_MAX, Endpoint, EndpointChange, NewEndpoint};
 use hansard_store::leases::Held;
 use hansard_store::sending::{ClaimedDelivery, Destination, Room, Settled};
 use hansard_store::{Error, NewJob, Store};
 
-use crate::db::{LEASE, TestDb, accepted, job, remote, sent, transcribed, workspace};
+use crate::db::{LEASE, TestDb, accepted, job, key, remote, sent, transcribed, workspace};
 
 on_both! {
     an_endpoint_is_made_changed_and_deleted,
     a_workspace_has_so_many_endpoints_and_sees_no_others,
     a_secret_is_never_shown_and_the_one_before_it_signs_for_a_day,
+    a_request_that_is_repeated_has_the_first_answer,
+    a_key_goes_with_what_it_made,
     an_event_goes_to_those_who_subscribe,
     a_callback_is_told_of_the_end,
     a_delivery_is_tried_until_it_arrives,
@@ -34,7 +36,7 @@ async fn endpoint(store: &Store, workspace: &WorkspaceId, kinds: &[EventKind]) -
         description: None,
         kinds: kinds.to_vec(),
     };
-    store.create_endpoint(workspace, new).await.unwrap().unwrap().0
+    store.create_endpoint(workspace, new, None).await.unwrap().endpoint
 }
 
 fn room(count: u32, per_receiver: u32) -> Room {
@@ -95,7 +97,7 @@ async fn an_endpoint_is_made_changed_and_deleted(db: TestDb) {
     let enabled = store.update_endpoint(&workspace, &made.id, enable).await.unwrap().unwrap();
     assert_eq!(enabled.disabled, None);
 
-    store.test_endpoint(&workspace, &made.id).await.unwrap().unwrap();
+    store.test_endpoint(&workspace, &made.id, None).await.unwrap().unwrap();
     settle(&store, &due(&store).await, Settled::Failed).await;
     assert!(store.delete_endpoint(&workspace, &made.id).await.unwrap());
     assert!(!store.delete_endpoint(&workspace, &made.id).await.unwrap());
@@ -113,9 +115,10 @@ async fn a_workspace_has_so_many_endpoints_and_sees_no_others(db: TestDb) {
     let one_more =
         NewEndpoint { url: "https://a.example".to_owned(), description: None, kinds: vec![] };
 
-    assert_eq!(store.create_endpoint(&mine, one_more.clone()).await.unwrap(), None);
+    let refused = store.create_endpoint(&mine, one_more.clone(), None).await;
+    assert!(matches!(refused, Err(Error::TooManyEndpoints)), "{refused:?}");
     let nul = NewEndpoint { description: Some("a\0b".to_owned()), ..one_more };
-    let refused = store.create_endpoint(&mine, nul).await;
+    let refused = store.create_endpoint(&mine, nul, None).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     let first = store.page_endpoints(&mine, None, 30).await.unwrap();
     let second = store.page_endpoints(&mine, first.next, 30).await.unwrap();
@@ -124,8 +127,8 @@ async fn a_workspace_has_so_many_endpoints_and_sees_no_others(db: TestDb) {
     let id = &first.items[0].id;
     assert_eq!(store.find_endpoint(&other, id).await.unwrap(), None);
     assert_eq!(store.update_endpoint(&other, id, EndpointChange::default()).await.unwrap(), None);
-    assert_eq!(store.rotate_endpoint_secret(&other, id).await.unwrap(), None);
-    assert_eq!(store.test_endpoint(&other, id).await.unwrap(), None);
+    assert_eq!(store.rotate_endpoint_secret(&other, id, None).await.unwrap(), None);
+    assert_eq!(store.test_endpoint(&other, id, None).await.unwrap(), None);
     assert!(!store.delete_endpoint(&other, id).await.unwrap());
 }
 
@@ -133,16 +136,17 @@ async fn a_secret_is_never_shown_and_the_one_before_it_signs_for_a_day(db: TestD
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let new = NewEndpoint { url: "https://a.example".to_owned(), description: None, kinds: vec![] };
-    let (made, first) = store.create_endpoint(&workspace, new).await.unwrap().unwrap();
+    let created = store.create_endpoint(&workspace, new, None).await.unwrap();
+    let (made, first) = (created.endpoint, created.secret.unwrap());
     assert!(first.reveal().starts_with("whsec_") && first.reveal().len() == 6 + 44);
 
-    let (rotated, second) =
-        store.rotate_endpoint_secret(&workspace, &made.id).await.unwrap().unwrap();
+    let rotated = store.rotate_endpoint_secret(&workspace, &made.id, None).await.unwrap().unwrap();
+    let second = rotated.secret.clone().unwrap();
     let secrets = |claimed: &ClaimedDelivery| match &claimed.destination {
         Destination::Endpoint(target) => target.secrets.clone(),
         Destination::Callback(_) => panic!("it goes to an endpoint"),
     };
-    store.test_endpoint(&workspace, &made.id).await.unwrap();
+    store.test_endpoint(&workspace, &made.id, None).await.unwrap();
     let claimed = due(&store).await;
     assert_eq!(secrets(&claimed), [second.clone(), first.clone()]);
     let shown = format!("{claimed:?} {rotated:?} {second:?}");
@@ -150,8 +154,64 @@ async fn a_secret_is_never_shown_and_the_one_before_it_signs_for_a_day(db: TestD
     settle(&store, &claimed, Settled::Delivered).await;
 
     db.clock.advance(Duration::from_secs(24 * 60 * 60));
-    store.test_endpoint(&workspace, &made.id).await.unwrap();
+    store.test_endpoint(&workspace, &made.id, None).await.unwrap();
     assert_eq!(secrets(&due(&store).await), [second]);
+}
+
+async fn a_request_that_is_repeated_has_the_first_answer(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let new = || NewEndpoint {
+        url: "https://a.example".to_owned(),
+        description: None,
+        kinds: Vec::new(),
+    };
+    let create = async |name| store.create_endpoint(&workspace, new(), key(name, "create")).await;
+    let made = create("one").await.unwrap();
+    let id = &made.endpoint.id;
+    db.clock.advance(Duration::from_secs(1));
+    let rotate = async |name| {
+        let key = key(name, "rotate");
+        store.rotate_endpoint_secret(&workspace, id, key).await.unwrap().unwrap()
+    };
+    let test = async || {
+        let key = key("test", "test");
+        store.test_endpoint(&workspace, id, key).await.unwrap().unwrap()
+    };
+
+    let before = create("one").await.unwrap();
+    let rotated = rotate("two").await;
+    db.clock.advance(Duration::from_secs(1));
+    let (after, again) = (create("one").await.unwrap(), rotate("two").await);
+    let (tested, tested_again) = (test().await, test().await);
+    let reused = store.create_endpoint(&workspace, new(), key("two", "create")).await;
+
+    assert_eq!((before.is_repeated, &before.secret), (true, &made.secret));
+    assert_eq!((after.is_repeated, &after.secret), (true, &None), "it is another one now");
+    assert_eq!((again.is_repeated, &again.secret), (true, &rotated.secret));
+    assert_ne!(rotated.secret, made.secret);
+    assert_eq!(tested_again, Tested { is_repeated: true, ..tested });
+    assert!(matches!(reused, Err(Error::KeyReused)), "{reused:?}");
+    assert_eq!(db.count("SELECT COUNT(*) FROM endpoints").await, 1);
+    assert_eq!(db.count("SELECT COUNT(*) FROM deliveries").await, 1);
+}
+
+async fn a_key_goes_with_what_it_made(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let endpoint = endpoint(&store, &workspace, &[]).await;
+    let test = async || store.test_endpoint(&workspace, &endpoint.id, key("a", "test")).await;
+    let first = test().await.unwrap().unwrap();
+    settle(&store, &due(&store).await, Settled::Delivered).await;
+
+    db.clock.advance(Duration::from_secs(60));
+    assert_eq!(store.prune(Duration::from_secs(30)).await.unwrap().deliveries, 1);
+    let second = test().await.unwrap().unwrap();
+    assert!(store.delete_endpoint(&workspace, &endpoint.id).await.unwrap());
+
+    assert!(!second.is_repeated && second.delivery.id != first.delivery.id);
+    assert_eq!(db.count("SELECT COUNT(*) FROM idempotency_keys").await, 0);
+    assert_eq!(test().await.unwrap(), None);
 }
 
 async fn an_event_goes_to_those_who_subscribe(db: TestDb) {
@@ -206,7 +266,7 @@ async fn a_delivery_is_tried_until_it_arrives(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let endpoint = endpoint(&store, &workspace, &[]).await;
-    store.test_endpoint(&workspace, &endpoint.id).await.unwrap();
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
     let pause = Duration::from_secs(300);
 
     let first = due(&store).await;
@@ -242,7 +302,8 @@ async fn a_delivery_that_has_ended_is_sent_again_with_its_id(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let endpoint = endpoint(&store, &workspace, &[]).await;
-    let id = store.test_endpoint(&workspace, &endpoint.id).await.unwrap().unwrap();
+    let tested = store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap().unwrap();
+    let id = tested.delivery.id;
     let pending = store.replay_delivery(&workspace, &id).await.unwrap();
     assert!(matches!(pending, Replay::Pending(_)), "{pending:?}");
     settle(&store, &due(&store).await, Settled::Failed).await;
@@ -264,7 +325,7 @@ async fn a_delivery_whose_worker_is_gone_goes_to_the_next_one(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let endpoint = endpoint(&store, &workspace, &[]).await;
-    store.test_endpoint(&workspace, &endpoint.id).await.unwrap();
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
     let slow = due(&store).await;
     assert!(claim(&store, room(10, 10)).await.is_empty());
 
@@ -281,8 +342,8 @@ async fn a_receiver_that_is_gone_is_left_alone(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let endpoint = endpoint(&store, &workspace, &[]).await;
-    let waiting = store.test_endpoint(&workspace, &endpoint.id).await.unwrap().unwrap();
-    store.test_endpoint(&workspace, &endpoint.id).await.unwrap();
+    let waiting = store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap().unwrap();
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
     let mut claimed = claim(&store, room(1, 1)).await;
     let gone = claimed.remove(0);
 
@@ -290,7 +351,7 @@ async fn a_receiver_that_is_gone_is_left_alone(db: TestDb) {
 
     let disabled = store.find_endpoint(&workspace, &endpoint.id).await.unwrap().unwrap().disabled;
     assert!(disabled.unwrap().by_receiver);
-    assert_eq!(gone.delivery.id, waiting);
+    assert_eq!(gone.delivery.id, waiting.delivery.id);
     assert_eq!(found(&store, &gone.delivery).await.state, DeliveryState::Failed);
     let cancelled =
         DeliveryFilter { state: Some(DeliveryState::Cancelled), ..DeliveryFilter::default() };
@@ -303,7 +364,7 @@ async fn what_waits_for_a_disabled_endpoint_is_cancelled(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let endpoint = endpoint(&store, &workspace, &[]).await;
-    store.test_endpoint(&workspace, &endpoint.id).await.unwrap();
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
     let under_way = due(&store).await;
 
     let disable = EndpointChange { is_disabled: Some(true), ..EndpointChange::default() };
@@ -320,9 +381,9 @@ async fn receivers_take_turns_and_none_has_more_than_its_share(db: TestDb) {
     let (busy, quiet) =
         (endpoint(&store, &workspace, &[]).await, endpoint(&store, &workspace, &[]).await);
     for _ in 0..5 {
-        store.test_endpoint(&workspace, &busy.id).await.unwrap();
+        store.test_endpoint(&workspace, &busy.id, None).await.unwrap();
     }
-    store.test_endpoint(&workspace, &quiet.id).await.unwrap();
+    store.test_endpoint(&workspace, &quiet.id, None).await.unwrap();
 
     let first = claim(&store, room(4, 2)).await;
     let receivers: Vec<_> = first.iter().map(|one| one.receiver.as_str()).collect();
@@ -334,7 +395,7 @@ async fn receivers_take_turns_and_none_has_more_than_its_share(db: TestDb) {
     assert!(claim(&store, full).await.is_empty());
 
     // With room for one at a time, nobody is served twice before the others were served once.
-    store.test_endpoint(&workspace, &quiet.id).await.unwrap();
+    store.test_endpoint(&workspace, &quiet.id, None).await.unwrap();
     let (mut after, mut served) = (busy.id.to_string().min(quiet.id.to_string()), HashSet::new());
     for _ in 0..2 {
         let claimed = claim(&store, Room { after: after.clone(), ..room(1, 4) }).await;

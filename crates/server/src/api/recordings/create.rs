@@ -9,7 +9,7 @@ use hansard_domain::source::Source;
 use hansard_store::recordings::StoredMedia;
 use hansard_store::{Accepted, NewJob, NewRecording, RequestKey};
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -23,9 +23,6 @@ use crate::caller::Caller;
 use crate::extract::{ApiJson, is_json, media_type};
 use crate::fields::Fields;
 use crate::problem::Problem;
-
-/// Set where an idempotency key was known and nothing was done.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What was accepted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,9 +155,7 @@ pub(crate) async fn answer(app: &App, accepted: Accepted) -> Result<Response, Pr
     let job = jobs::view(app, job).await?;
     let view = AcceptedView { recording: RecordingView::of(recording), job };
     let mut response = (StatusCode::ACCEPTED, [(LOCATION, location)], Json(view)).into_response();
-    if is_repeated {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
+    asks::mark_repeated(&mut response, is_repeated);
     Ok(response)
 }
 

@@ -73,14 +73,13 @@ impl Shop {
 
     pub(super) async fn endpoint(&self, url: &str) -> (EndpointId, EndpointSecret) {
         let new = NewEndpoint { url: url.to_owned(), description: None, kinds: Vec::new() };
-        let made = self.store.create_endpoint(&self.workspace, new).await.unwrap();
-        let (endpoint, secret) = made.unwrap();
-        (endpoint.id, secret)
+        let made = self.store.create_endpoint(&self.workspace, new, None).await.unwrap();
+        (made.endpoint.id, made.secret.unwrap())
     }
 
     /// Puts a test event into the outbox.
     pub(super) async fn test(&self, endpoint: &EndpointId) {
-        self.store.test_endpoint(&self.workspace, endpoint).await.unwrap().unwrap();
+        self.store.test_endpoint(&self.workspace, endpoint, None).await.unwrap().unwrap();
     }
 
     /// A job with this callback that a worker has.
