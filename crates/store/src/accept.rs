@@ -62,6 +62,38 @@ pub struct NewJob {
     pub callback: Option<Callback>,
 }
 
+impl NewRecording {
+    /// A recording of which nothing is known but where it comes from.
+    pub fn of(source: Source) -> Self {
+        Self {
+            external_id: None,
+            visibility: Visibility::Workspace,
+            title: None,
+            source,
+            metadata: "{}".to_owned(),
+            media: None,
+        }
+    }
+
+    /// The same with its media, which are stored already.
+    pub fn with(self, media: StoredMedia) -> Self {
+        Self { media: Some(media), ..self }
+    }
+}
+
+impl NewJob {
+    /// A job for nothing but these options, of the usual priority.
+    pub fn of(options: TranscribeOptions) -> Self {
+        Self {
+            external_id: None,
+            options,
+            priority: Priority::Normal,
+            again: false,
+            callback: None,
+        }
+    }
+}
+
 /// What was accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hansard_domain::job::{JobState, Priority, TranscribeOptions, Visibility};
+use hansard_domain::job::{JobState, TranscribeOptions};
 use hansard_domain::source::Source;
 use hansard_net::{Client, Request, Trust, Url};
 use hansard_store::jobs::Job;
@@ -72,21 +72,8 @@ impl Shared {
             size: written.size,
             sha256: written.sha256,
         };
-        let recording = NewRecording {
-            external_id: None,
-            visibility: Visibility::Private,
-            title: None,
-            source: Source::Upload { file_name: None },
-            metadata: "{}".to_owned(),
-            media: Some(media),
-        };
-        let job = NewJob {
-            external_id: None,
-            options: TranscribeOptions::default(),
-            priority: Priority::Normal,
-            again: false,
-            callback: None,
-        };
+        let recording = NewRecording::of(Source::Upload { file_name: None }).with(media);
+        let job = NewJob::of(TranscribeOptions::default());
         self.store.accept(&workspace, recording, job, None).await.unwrap()
     }
 

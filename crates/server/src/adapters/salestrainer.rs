@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use hansard_domain::job::{Priority, TranscribeOptions};
+use hansard_domain::job::TranscribeOptions;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Callback;
 use hansard_store::NewJob;
@@ -98,13 +98,8 @@ fn unauthorized() -> Problem {
 
 /// What is to be done with every recording, by whichever route it comes: the same, so that it is done once.
 fn new_job(callback: Option<Callback>) -> NewJob {
-    NewJob {
-        external_id: None,
-        options: TranscribeOptions { words: true, ..TranscribeOptions::default() },
-        priority: Priority::Normal,
-        again: false,
-        callback,
-    }
+    let options = TranscribeOptions { words: true, ..TranscribeOptions::default() };
+    NewJob { callback, ..NewJob::of(options) }
 }
 
 /// How a wait for a job ended that has not failed.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use hansard_domain::id::{WorkerId, WorkspaceId};
-use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
+use hansard_domain::job::TranscribeOptions;
 use hansard_domain::source::Source;
 use hansard_domain::time::Timestamp;
 use hansard_domain::transcript::Segment;
@@ -115,23 +115,13 @@ pub(crate) async fn workspace(store: &Store) -> WorkspaceId {
 
 /// A recording that lies elsewhere.
 pub(crate) fn remote() -> NewRecording {
-    NewRecording {
-        external_id: None,
-        visibility: Visibility::Private,
-        title: None,
-        source: Source::S3 { bucket: "b".to_owned(), key: "a.webm".to_owned() },
-        metadata: "{}".to_owned(),
-        media: None,
-    }
+    NewRecording::of(Source::S3 { bucket: "b".to_owned(), key: "a.webm".to_owned() })
 }
 
 /// A recording whose media, `content`, are in the media store.
 pub(crate) async fn sent(store: &Store, workspace: &WorkspaceId, content: &str) -> NewRecording {
-    NewRecording {
-        source: Source::Upload { file_name: None },
-        media: Some(stored(store, workspace, content).await),
-        ..remote()
-    }
+    let media = stored(store, workspace, content).await;
+    NewRecording::of(Source::Upload { file_name: None }).with(media)
 }
 
 pub(crate) async fn stored(store: &Store, workspace: &WorkspaceId, content: &str) -> StoredMedia {
@@ -154,13 +144,7 @@ pub(crate) fn pieces(
 }
 
 pub(crate) fn job() -> NewJob {
-    NewJob {
-        external_id: None,
-        options: TranscribeOptions::default(),
-        priority: Priority::Normal,
-        again: false,
-        callback: None,
-    }
+    NewJob::of(TranscribeOptions::default())
 }
 
 pub(crate) fn key(name: &str, hash: &str) -> Option<RequestKey> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use hansard_domain::id::WorkspaceId;
-use hansard_domain::job::{JobState, Priority, TranscribeOptions, Visibility};
+use hansard_domain::job::{JobState, TranscribeOptions};
 use hansard_domain::source::Source;
 use hansard_domain::transcript::Segment;
 use hansard_net::Client;
@@ -159,21 +159,8 @@ impl Desk {
         media: Option<StoredMedia>,
         options: TranscribeOptions,
     ) -> Accepted {
-        let recording = NewRecording {
-            external_id: None,
-            visibility: Visibility::Private,
-            title: None,
-            source,
-            metadata: "{}".to_owned(),
-            media,
-        };
-        let job = NewJob {
-            external_id: None,
-            options,
-            priority: Priority::Normal,
-            again: false,
-            callback: None,
-        };
+        let recording = NewRecording { media, ..NewRecording::of(source) };
+        let job = NewJob::of(options);
         let accepted = self.store.accept(workspace, recording, job, None).await.unwrap();
         self.wake.notify_one();
         accepted

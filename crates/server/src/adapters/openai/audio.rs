@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use hansard_domain::job::{Priority, Visibility};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::transcript::Task;
 use hansard_store::jobs::Job;
@@ -82,21 +81,8 @@ async fn accept(
         Ok(asked) => asked,
         Err(problem) => return Err(give_up(&app, upload, problem).await),
     };
-    let recording = NewRecording {
-        external_id: None,
-        visibility: Visibility::Workspace,
-        title: None,
-        source: upload.source(),
-        metadata: "{}".to_owned(),
-        media: Some(upload.media()),
-    };
-    let job = NewJob {
-        external_id: None,
-        options: asked.options.clone(),
-        priority: Priority::Normal,
-        again: false,
-        callback: None,
-    };
+    let recording = NewRecording::of(upload.source()).with(upload.media());
+    let job = NewJob::of(asked.options.clone());
     let accepted = match app.store().accept(caller.workspace(), recording, job, key).await {
         Ok(accepted) => accepted,
         Err(error) => return Err(give_up(&app, upload, error.into()).await),

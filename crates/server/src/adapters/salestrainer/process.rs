@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use hansard_domain::job::Visibility;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_store::NewRecording;
@@ -51,14 +50,9 @@ async fn process(app: App, request: Request, key_name: &str) -> Result<Response,
     let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;
     let key = asks::request_key(&head.headers, "salestrainer.process", &[&format!("{asked:?}")])?;
     let Asked { object_key, session_id, scenario_id, .. } = &asked;
-    let recording = NewRecording {
-        external_id: None,
-        visibility: Visibility::Workspace,
-        title: None,
-        source: Source::S3 { bucket, key: object_key.clone() },
-        metadata: json!({ "session_id": session_id, "scenario_id": scenario_id }).to_string(),
-        media: None,
-    };
+    let metadata = json!({ "session_id": session_id, "scenario_id": scenario_id }).to_string();
+    let source = Source::S3 { bucket, key: object_key.clone() };
+    let recording = NewRecording { metadata, ..NewRecording::of(source) };
     let job = new_job(callback(trainer, &asked));
     let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
     if !accepted.is_repeated {

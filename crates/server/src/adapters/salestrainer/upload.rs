@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use hansard_domain::job::Visibility;
 use hansard_store::NewRecording;
 use hansard_store::jobs::Job;
 use serde::Serialize;
@@ -59,14 +58,7 @@ async fn accept(app: App, request: Request) -> Result<Job, Problem> {
         // What is wrong with a form is nothing for others.
         Err(_) => return Err(unauthorized()),
     };
-    let recording = NewRecording {
-        external_id: None,
-        visibility: Visibility::Workspace,
-        title: None,
-        source: form.upload.source(),
-        metadata: "{}".to_owned(),
-        media: Some(form.upload.media()),
-    };
+    let recording = NewRecording::of(form.upload.source()).with(form.upload.media());
     match app.store().accept(workspace, recording, new_job(None), None).await {
         Ok(accepted) => {
             app.wake_workers();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use hansard_domain::event::DeliveryState;
 use hansard_domain::id::{EndpointId, WorkerId, WorkspaceId};
-use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
+use hansard_domain::job::TranscribeOptions;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_domain::time::Timestamp;
@@ -92,21 +92,9 @@ impl Shop {
             size: written.size,
             sha256: written.sha256,
         };
-        let recording = NewRecording {
-            external_id: None,
-            visibility: Visibility::Private,
-            title: None,
-            source: Source::Upload { file_name: None },
-            metadata: "{}".to_owned(),
-            media: Some(media),
-        };
-        let job = NewJob {
-            external_id: None,
-            options: TranscribeOptions::default(),
-            priority: Priority::Normal,
-            again: true,
-            callback: Some(callback),
-        };
+        let recording = NewRecording::of(Source::Upload { file_name: None }).with(media);
+        let job = NewJob::of(TranscribeOptions::default());
+        let job = NewJob { again: true, callback: Some(callback), ..job };
         self.store.accept(&self.workspace, recording, job, None).await.unwrap();
         let worker: WorkerId = self.clock.id();
         self.store.claim_jobs(&worker, 1, LEASE).await.unwrap().remove(0)
