@@ -13,12 +13,15 @@ use crate::{Error, Store};
 statements! {
     TURN = "SELECT COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
         (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 ORDER BY turn LIMIT 1), 0)";
+    /// Each half is one index of what waits or runs: jobs that have ended are never looked at, however many there are.
     AHEAD = "SELECT COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
-        FROM jobs WHERE (state = 'queued' AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3))))) \
-        OR (state = 'running' AND serial <> $3)";
+        FROM (SELECT duration_s, done_s FROM jobs WHERE state = 'queued' \
+            AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3)))) \
+        UNION ALL SELECT duration_s, done_s FROM jobs WHERE state = 'running' AND serial <> $3) AS ahead";
     QUEUE_KEY = "SELECT priority, turn FROM jobs WHERE id = $1 AND state = 'queued'";
     SPEED = "SELECT COALESCE(SUM(audio_s), 0.0), COALESCE(SUM(wall_s), 0.0), CAST(COALESCE(SUM(jobs), 0) AS BIGINT) FROM engine_speeds";
-    STATES = "SELECT state, COUNT(*), MIN(created_at_us) FROM jobs WHERE state IN ('queued', 'running') GROUP BY state";
+    STATES = "SELECT 'queued', COUNT(*), MIN(created_at_us) FROM jobs WHERE state = 'queued' \
+        UNION ALL SELECT 'running', COUNT(*), MIN(created_at_us) FROM jobs WHERE state = 'running'";
 }
 
 /// Where a waiting job stands in the queue.
