@@ -33,11 +33,12 @@ statements! {
     COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
         checkpoint = NULL WHERE id = $1 AND completed_at_us IS NULL";
     CHECKPOINT = "SELECT model, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
-    /// Shared, so that it is not deleted while it is copied.
+    /// Shared, so that it is not deleted while it is copied. In the order of the index over the content: by `serial` alone the
+    /// whole workspace would be gone through.
     TWIN = sqlite "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
-        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1",
+        AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1",
         postgres "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
-        AND completed_at_us IS NOT NULL ORDER BY serial DESC LIMIT 1 FOR SHARE";
+        AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1 FOR SHARE";
     COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
         language_probability, duration_s, windows, created_at_us, completed_at_us) \
         SELECT $1, workspace_id, $2, $3, model, options, options_hash, sha256, language, language_probability, duration_s, \
