@@ -10,8 +10,18 @@ use crate::leases::{self, Held, Lease};
 use crate::transcripts::{self, Content, Progress, Window};
 use crate::{Error, Store, documents};
 
-/// Speeds are halved when they stand for more jobs than this, so that they follow a change of machine or load.
+/// Speeds are halved with the next job when they stand for so many, so that they follow a change of machine or load.
 const SPEED_JOBS_MAX: i64 = 50;
+
+/// Adds a measurement to those of its model, and halves the sums when they stand for `$4` jobs.
+macro_rules! add_speed {
+    () => {
+        "ON CONFLICT (model) DO UPDATE SET \
+         audio_s = (engine_speeds.audio_s + EXCLUDED.audio_s) / CASE WHEN engine_speeds.jobs < $4 THEN 1 ELSE 2 END, \
+         wall_s = (engine_speeds.wall_s + EXCLUDED.wall_s) / CASE WHEN engine_speeds.jobs < $4 THEN 1 ELSE 2 END, \
+         jobs = (engine_speeds.jobs + 1) / CASE WHEN engine_speeds.jobs < $4 THEN 1 ELSE 2 END"
+    };
+}
 
 statements! {
     ATTACH = "UPDATE jobs SET transcript_id = $2, done_s = 0.0, updated_at_us = $3 WHERE id = $1";
@@ -20,17 +30,19 @@ statements! {
     LENGTH = "UPDATE jobs SET done_s = $2, duration_s = $2, stage = 'transcribe' WHERE id = $1";
     SHOW = "UPDATE recordings SET current_transcript_id = $2, duration_s = $3, updated_at_us = $4 WHERE id = $1";
     SHOWN_LENGTH = "SELECT duration_s FROM transcripts WHERE id = $1";
-    BUSY_TWIN = "SELECT COUNT(*) FROM jobs AS other JOIN recordings AS its ON its.id = other.recording_id \
-        WHERE other.state = 'running' AND other.stage = 'transcribe' AND other.transcript_id IS NOT NULL \
-        AND other.id <> $1 AND other.workspace_id = $2 AND its.sha256 = $3 AND other.options_hash = $4";
+    /// Looked for from the recordings with the content: there are few, and many jobs of the workspace that have ended.
+    BUSY_TWIN = "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
+        AND id <> $1 AND options_hash = $4 \
+        AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $2 AND sha256 = $3)";
     /// Of jobs with the same content one looks for its twin after the other, or neither would see the other's transcript.
     ONE_BY_ONE = sqlite "SELECT 1 WHERE $1 IS NOT NULL",
         postgres "SELECT 1::BIGINT FROM pg_advisory_xact_lock(hashtextextended($1, 0))";
-    MEASURE = "INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) VALUES ($1, $2, $3, 1) \
-        ON CONFLICT (model) DO UPDATE SET audio_s = engine_speeds.audio_s + EXCLUDED.audio_s, \
-        wall_s = engine_speeds.wall_s + EXCLUDED.wall_s, jobs = engine_speeds.jobs + 1";
-    DECAY = "UPDATE engine_speeds SET audio_s = audio_s / 2, wall_s = wall_s / 2, jobs = jobs / 2 \
-        WHERE model = $1 AND jobs > $2";
+    /// One row that every job changes: on PostgreSQL each would wait for the commit of the one before it. A measurement that
+    /// would have to wait is left out instead; of many jobs a sample says the same.
+    MEASURE = sqlite "INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) VALUES ($1, $2, $3, 1) " (add_speed),
+        postgres "INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) \
+        SELECT CAST($1 AS TEXT), CAST($2 AS DOUBLE PRECISION), CAST($3 AS DOUBLE PRECISION), 1 \
+        WHERE pg_try_advisory_xact_lock(hashtextextended($1, 1)) " (add_speed);
 }
 
 /// How a transcription begins.
@@ -184,8 +196,7 @@ impl Store {
                     now,
                 )
                 .await?;
-                run!(conn, execute, MEASURE, &model, heard, took)?;
-                run!(conn, execute, DECAY, &model, SPEED_JOBS_MAX)?;
+                run!(conn, execute, MEASURE, &model, heard, took, SPEED_JOBS_MAX)?;
                 leases::stage_finished(conn, &job, Stage::Transcribe, started_at, now).await?;
                 succeed(conn, &store, job, transcript, Some(duration)).await?;
                 Ok(Held::Yes(()))

@@ -4,7 +4,8 @@ use hansard_domain::id::TranscriptId;
 use hansard_domain::job::{JobState, Stage};
 use hansard_store::leases::Held;
 use hansard_store::transcripts::WINDOWS_PER_PAGE_MAX;
-use hansard_store::{Begin, NewJob};
+use hansard_store::{Begin, Database, NewJob};
+use sqlx::Connection;
 
 use crate::db::{
     LEASE, MODEL, TestDb, accepted, begin, begun, claimed, claimed_sha256, finished, job, progress,
@@ -22,6 +23,7 @@ on_both! {
     of_twins_that_begin_at_once_one_goes,
     asked_again_it_is_transcribed_again,
     transcripts_are_listed,
+    measured_speeds_follow_the_last_jobs,
 }
 
 async fn a_transcript_grows_window_by_window(db: TestDb) {
@@ -231,4 +233,37 @@ async fn transcripts_are_listed(db: TestDb) {
     let listed = first.items.iter().chain(&rest.items).map(|head| &head.recording);
     assert!(listed.eq(recordings.iter().rev()));
     assert_eq!((of_one.items.len(), &of_one.items[0].recording), (1, &recordings[1]));
+}
+
+async fn measured_speeds_follow_the_last_jobs(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    for number in 0..51 {
+        accepted(&store, &workspace, &format!("sound {number}")).await;
+        transcribed(&store, &["a"]).await;
+        let jobs = db.count("SELECT jobs FROM engine_speeds").await;
+        assert_eq!(jobs, if number < 50 { number + 1 } else { 25 });
+    }
+    // 60 seconds of audio in 6, whatever they stand for.
+    let sums = db.count("SELECT CAST(ROUND(audio_s / wall_s) AS BIGINT) FROM engine_speeds").await;
+    assert_eq!(sums, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_job_waits_for_the_measurement_of_another() {
+    let db = TestDb::postgres();
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let made = accepted(&store, &workspace, "sound").await;
+    let Database::Postgres { url } = &db.database else { unreachable!() };
+    let mut other = sqlx::PgConnection::connect(url).await.unwrap();
+    let lock = sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 1))").bind(MODEL);
+    lock.execute(&mut other).await.unwrap();
+
+    transcribed(&store, &["a"]).await;
+
+    let ended = store.find_job(&workspace, &made.job.id).await.unwrap().unwrap();
+    assert_eq!(ended.state, JobState::Succeeded);
+    assert_eq!(db.count("SELECT COUNT(*) FROM engine_speeds").await, 0);
+    other.close().await.unwrap();
 }
