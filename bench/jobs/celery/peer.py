@@ -22,9 +22,10 @@ for _ in range(COUNT):
 queued = COUNT / (time.perf_counter() - began)
 
 worker = subprocess.Popen(
-    [sys.executable, "-m", "celery", "-A", "tasks", "worker", "--concurrency", CONCURRENCY, "--without-gossip",
-     "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"],
+    [sys.executable, "-W", "ignore", "-m", "celery", "-A", "tasks", "worker", "--concurrency", CONCURRENCY,
+     "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"],
     cwd=os.path.dirname(os.path.abspath(__file__)),
+    stdout=subprocess.DEVNULL,
 )
 # The clock starts with the first task that is taken: starting Python is not part of it.
 while redis.llen("celery") == COUNT:

@@ -6,15 +6,10 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use hansard_testkit::port::Port;
 
+use crate::Speed;
+
 /// Processes of the worker: the machine's processors, as Celery does by itself.
 const CONCURRENCY: &str = "2";
-
-pub(crate) struct Speed {
-    /// Tasks a second that one client put into the queue.
-    pub(crate) queued: f64,
-    /// Tasks a second that the workers finished.
-    pub(crate) done: f64,
-}
 
 /// Ends the server when it is dropped.
 struct Redis(Child);
@@ -44,8 +39,8 @@ pub(crate) fn run(count: usize) -> anyhow::Result<Speed> {
         })?;
     ensure!(output.status.success(), "the peer failed");
     let text = String::from_utf8(output.stdout)?;
-    let (queued, done) = text.trim().split_once(' ').context("the peer says two numbers")?;
-    Ok(Speed { queued: queued.parse()?, done: done.parse()? })
+    let (accepted, done) = text.trim().split_once(' ').context("the peer says two numbers")?;
+    Ok(Speed { accepted: accepted.parse()?, done: done.parse()? })
 }
 
 fn start_redis(port: &str, folder: &Path) -> anyhow::Result<Redis> {

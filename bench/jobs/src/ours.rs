@@ -2,11 +2,12 @@
 //! every step on disk before the next.
 
 use std::convert::Infallible;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hansard_domain::id::WorkspaceId;
@@ -26,8 +27,13 @@ use hansard_workflow::{
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::Speed;
+
 /// Jobs that one worker process runs at a time.
 const WORKERS: u32 = 32;
+
+/// Connections to the database: some more than jobs, as the program asks for.
+const CONNECTIONS: u32 = WORKERS + 8;
 
 /// Clients that hand in recordings at a time.
 const CLIENTS: usize = 64;
@@ -37,6 +43,12 @@ const SECONDS: f64 = 1.0;
 
 /// A recording is not larger.
 const BYTES_MAX: u64 = 1 << 20;
+
+/// Parts of a run whose memory is looked at, after each of them.
+const PARTS: usize = 10;
+
+/// Memory is flat if it grows less than this from the first part to the last.
+const GROWTH_MAX: f64 = 1.1;
 
 /// How often a running queue is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -77,7 +89,7 @@ impl Place {
         };
         let settings = Settings {
             database,
-            connections_max: 16,
+            connections_max: CONNECTIONS,
             queue_max: u32::MAX,
             media: Media::folder(self.folder())?,
             uploads: self.folder().join("uploads"),
@@ -87,21 +99,15 @@ impl Place {
     }
 }
 
-pub(crate) struct Speed {
-    /// Jobs a second that were accepted, each with its media on disk.
-    pub(crate) accepted: f64,
-    /// Jobs a second that ended with a transcript.
-    pub(crate) done: f64,
-}
-
+/// Hands in `count` recordings, each with its media on disk, and then lets a worker end their jobs with transcripts.
 pub(crate) async fn run(place: &Place, count: usize) -> anyhow::Result<Speed> {
     let store = place.store().await?;
     let workspace = store.ensure_workspace("bench").await?;
     let began = Instant::now();
-    hand_in(&store, &workspace, count).await?;
+    hand_in(&store, &workspace, 0..count).await?;
     let accepted = count as f64 / began.elapsed().as_secs_f64();
 
-    let worker = start_worker(place, &store)?;
+    let worker = start_worker(place, &store, Arc::default())?;
     let began = Instant::now();
     drained(&store).await?;
     let done = count as f64 / began.elapsed().as_secs_f64();
@@ -110,34 +116,43 @@ pub(crate) async fn run(place: &Place, count: usize) -> anyhow::Result<Speed> {
     Ok(Speed { accepted, done })
 }
 
-/// Runs `count` jobs on SQLite, and prints the memory that the process has after a tenth of them and after all.
+/// Runs `count` jobs on SQLite and prints the memory that the process has along the way. It fails where the last part has
+/// more than [`GROWTH_MAX`] times what the first one had.
 pub(crate) async fn memory(count: usize) -> anyhow::Result<()> {
     let place = Place::new(Kind::Sqlite)?;
     let store = place.store().await?;
     let workspace = store.ensure_workspace("bench").await?;
-    let worker = start_worker(&place, &store)?;
-    let mut first = 0.0;
-    for tenth in 1..=10 {
-        hand_in(&store, &workspace, count / 10).await?;
+    let worker = start_worker(&place, &store, Arc::default())?;
+    let (mut first, mut last) = (0.0, 0.0);
+    for part in 1..=PARTS {
+        hand_in(&store, &workspace, (part - 1) * count / PARTS..part * count / PARTS).await?;
         drained(&store).await?;
-        let now = resident_mebibytes()?;
-        if tenth == 1 {
-            first = now;
+        last = resident_mebibytes("self")?;
+        if part == 1 {
+            first = last;
         }
         println!(
-            "{:>7} jobs: {now:.1} MiB, {:.2} times the first",
-            tenth * count / 10,
-            now / first
+            "{:>7} jobs: {last:.1} MiB, {:.2} times the first",
+            part * count / PARTS,
+            last / first
         );
     }
     worker.stop(Duration::from_secs(30)).await;
     store.close().await;
+    ensure!(last <= GROWTH_MAX * first, "memory grew to {:.2} times what it was", last / first);
     Ok(())
 }
 
-async fn hand_in(store: &Store, workspace: &WorkspaceId, count: usize) -> anyhow::Result<()> {
-    let sound = Bytes::from(speech::mono(SECONDS, 1));
-    let recordings = stream::iter(0..count).map(|_| accept(store, workspace, sound.clone()));
+/// Hands in one recording for each of `numbers`, which sounds like no other.
+async fn hand_in(
+    store: &Store,
+    workspace: &WorkspaceId,
+    numbers: Range<usize>,
+) -> anyhow::Result<()> {
+    let recordings = stream::iter(numbers).map(|number| {
+        let sound = Bytes::from(speech::mono(SECONDS, number as u64));
+        accept(store, workspace, sound)
+    });
     recordings.buffer_unordered(CLIENTS).try_collect::<Vec<()>>().await.map(drop)
 }
 
@@ -162,8 +177,7 @@ async fn accept(store: &Store, workspace: &WorkspaceId, sound: Bytes) -> anyhow:
         external_id: None,
         options: TranscribeOptions::default(),
         priority: Priority::Normal,
-        // The same audio every time, and work for the engine all the same.
-        again: true,
+        again: false,
         callback: None,
     };
     store.accept(workspace, recording, job, None).await?;
@@ -180,7 +194,12 @@ async fn drained(store: &Store) -> anyhow::Result<()> {
     }
 }
 
-fn start_worker(place: &Place, store: &Store) -> anyhow::Result<Worker> {
+/// A worker on the jobs of `store`, which `wake` tells of new ones.
+pub(crate) fn start_worker(
+    place: &Place,
+    store: &Store,
+    wake: Arc<Notify>,
+) -> anyhow::Result<Worker> {
     let client = Client::new(&hansard_net::Settings::default())?;
     let sources = Sources { client, s3: None, bytes_max: BYTES_MAX };
     let settings = WorkerSettings {
@@ -200,7 +219,7 @@ fn start_worker(place: &Place, store: &Store) -> anyhow::Result<Worker> {
         store: store.clone(),
         engines: EnginePool::new(Arc::new(Words)),
         sources,
-        wake: Arc::new(Notify::new()),
+        wake,
         metrics: Metrics::new(),
         settings,
     };
@@ -220,9 +239,9 @@ impl Engines for Words {
     }
 }
 
-/// Resident memory of this process.
-fn resident_mebibytes() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
+/// Resident memory of a process, by its number or as `self`.
+pub(crate) fn resident_mebibytes(process: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).context("no VmRSS")?;
     Ok(kibibytes.parse::<f64>()? / 1024.0)

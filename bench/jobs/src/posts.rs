@@ -1,4 +1,4 @@
-//! How long a `POST` of a recording takes while 200 of them come each second.
+//! How long a `POST` of a recording takes while 200 of them come each second and a worker of the same process does their jobs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::ours::Place;
+use crate::ours::{self, Place};
 
 /// Requests a second, whether the ones before were answered or not.
 const RATE: u32 = 200;
@@ -26,13 +26,15 @@ const ANSWER_MAX: usize = 1 << 20;
 
 pub(crate) async fn run(place: &Place) -> anyhow::Result<()> {
     let store = place.store().await?;
+    let wake = Arc::new(Notify::new());
+    let worker = ours::start_worker(place, &store, Arc::clone(&wake))?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let shutdown = CancellationToken::new();
     let app = App::new(Parts {
         store: store.clone(),
         settings: settings(address),
-        wake: Arc::new(Notify::new()),
+        wake,
         models: Arc::new(Vec::new),
         engine: watch::channel(EngineState::Elsewhere).1,
         registry: Default::default(),
@@ -52,6 +54,7 @@ pub(crate) async fn run(place: &Place) -> anyhow::Result<()> {
     );
     shutdown.cancel();
     serving.await?;
+    worker.stop(Duration::from_secs(30)).await;
     store.close().await;
     Ok(())
 }
@@ -78,13 +81,13 @@ fn settings(bind: SocketAddr) -> Settings {
 async fn post_all(address: SocketAddr) -> anyhow::Result<Vec<Duration>> {
     let client = Client::new(&hansard_net::Settings::default())?;
     let url = Url::parse(&format!("http://{address}/api/v1/recordings"))?;
-    let sound = Bytes::from(speech::mono(1.0, 1));
     let began = Instant::now();
     let mut posts = JoinSet::new();
     for number in 0..REQUESTS {
         let due = began + Duration::from_secs(1) * number / RATE;
         tokio::time::sleep_until(due.into()).await;
-        posts.spawn(post(client.clone(), url.clone(), sound.clone(), due));
+        let sound = Bytes::from(speech::mono(1.0, number.into()));
+        posts.spawn(post(client.clone(), url.clone(), sound, due));
     }
     let mut times = Vec::with_capacity(REQUESTS as usize);
     while let Some(post) = posts.join_next().await {
