@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
@@ -27,9 +27,12 @@ const ENTRY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A piece of work: runs within a savepoint, and says how its caller hears about the commit.
 type Work = Box<dyn for<'c, 'd> FnOnce(&'c mut Conn<'d>) -> BoxFuture<'c, Outcome> + Send>;
 
+/// Tells the caller of a piece of work whether it was committed. The piece's own error goes first.
+type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
 struct Outcome {
     succeeded: bool,
-    reply: Box<dyn FnOnce(Result<(), Error>) + Send>,
+    reply: Reply,
 }
 
 /// The way to the writer. It ends when the last clone is dropped.
@@ -73,53 +76,63 @@ impl Writer {
 
 async fn write_in_groups(pool: SqlitePool, mut waiting: mpsc::Receiver<Work>) {
     while let Some(first) = waiting.recv().await {
-        let mut transaction = match pool.begin_with("BEGIN IMMEDIATE").await {
-            Ok(transaction) => transaction,
+        let mut conn = match pool.acquire().await {
+            Ok(conn) => conn,
             Err(error) => {
-                tracing::warn!(error = %error, "no write transaction could begin");
+                tracing::warn!(error = %error, "the database cannot be opened for writing");
                 // Dropped work answers its caller that the database is busy.
                 continue;
             }
         };
-        let mut replies = Vec::new();
-        let mut next = Some(first);
-        while let Some(work) = next {
-            replies.push(run_in_savepoint(&mut transaction, work).await);
-            next = if replies.len() < GROUP_MAX { waiting.try_recv().ok() } else { None };
-        }
-        let committed = transaction.commit().await.map_err(Arc::new);
-        for reply in replies {
-            reply(committed.clone().map_err(Error::Commit));
+        if let Err(error) = write_group(&mut conn, first, &mut waiting).await {
+            tracing::warn!(error = ?error, "a write transaction failed");
+            // SQLite ends a transaction by itself when the disk is full or fails, and then the connection's own count of
+            // open transactions is wrong for good. A new connection counts from the start.
+            conn.close_on_drop();
         }
     }
 }
 
-async fn run_in_savepoint(
-    transaction: &mut Transaction<'static, Sqlite>,
-    work: Work,
-) -> Box<dyn FnOnce(Result<(), Error>) + Send> {
-    let conn: &mut SqliteConnection = transaction;
-    if let Err(error) = execute(conn, "SAVEPOINT piece").await {
-        return answer_with(error, work);
+/// Runs `first` and what waits behind it in one transaction, and tells each caller what came of it. After an error the
+/// connection must not be used any more.
+async fn write_group(
+    conn: &mut SqliteConnection,
+    first: Work,
+    waiting: &mut mpsc::Receiver<Work>,
+) -> Result<(), Error> {
+    let begun = conn.begin_with("BEGIN IMMEDIATE").await;
+    let mut transaction = begun.map_err(|source| Error::of("store::writer::begin", source))?;
+    let mut replies = Vec::new();
+    let mut next = Some(first);
+    while let Some(work) = next {
+        // Where this fails nothing is committed, and dropping the replies says so: the database is busy.
+        replies.push(run_in_savepoint(&mut transaction, work).await?);
+        next = if replies.len() < GROUP_MAX { waiting.try_recv().ok() } else { None };
     }
+    let committed = transaction.commit().await.map_err(Arc::new);
+    for reply in replies {
+        reply(committed.clone().map_err(Error::Commit));
+    }
+    committed.map_err(Error::Commit)
+}
+
+/// Runs `work`, and undoes what it did if it fails. An error means that the transaction itself is gone.
+async fn run_in_savepoint(conn: &mut SqliteConnection, work: Work) -> Result<Reply, Error> {
+    execute(conn, "SAVEPOINT piece").await?;
     let outcome = work(&mut Conn::Sqlite(conn)).await;
     let end = if outcome.succeeded { "RELEASE piece" } else { "ROLLBACK TO piece; RELEASE piece" };
     match execute(conn, end).await {
-        Ok(()) => outcome.reply,
-        // The savepoint is gone with the whole transaction, as on a full disk: no commit makes this piece good.
-        Err(error) => Box::new(move |_| (outcome.reply)(Err(error))),
+        Ok(()) => Ok(outcome.reply),
+        Err(error) => {
+            (outcome.reply)(Err(Error::Busy));
+            Err(error)
+        }
     }
 }
 
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
     let done = sqlx::raw_sql(sql).execute(conn).await;
     done.map(drop).map_err(|source| Error::of("store::writer::savepoint", source))
-}
-
-/// Drops `work`, whose caller then hears that the database is busy.
-fn answer_with(error: Error, work: Work) -> Box<dyn FnOnce(Result<(), Error>) + Send> {
-    tracing::warn!(error = %error, "no savepoint could begin");
-    Box::new(move |_| drop(work))
 }
 
 #[cfg(test)]
@@ -208,6 +221,44 @@ mod tests {
         assert!(matches!(panic, Err(Error::Panicked)), "{panic:?}");
         assert!(four.await.unwrap().is_ok());
         assert_eq!(numbers(&pool).await, [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_ends_no_other() {
+        let (writer, pool, _folder) = writer().await;
+        let ended = writer.write(|conn| {
+            Box::pin(async move {
+                let Conn::Sqlite(conn) = conn else { panic!("it is SQLite") };
+                // What a full disk does in the middle of a transaction.
+                execute(conn, "ROLLBACK").await
+            })
+        });
+
+        let ended = ended.await;
+
+        assert!(matches!(ended, Err(Error::Busy)), "{ended:?}");
+        assert!(insert(&writer, &[1]).await.unwrap().is_ok());
+        assert_eq!(numbers(&pool).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_ends_no_other() {
+        let (writer, pool, _folder) = writer().await;
+        let child = "CREATE TABLE children (number BIGINT REFERENCES numbers (number) \
+            DEFERRABLE INITIALLY DEFERRED)";
+        sqlx::query(child).execute(&pool).await.unwrap();
+        let orphan = writer.write(|conn| {
+            Box::pin(async move {
+                let Conn::Sqlite(conn) = conn else { panic!("it is SQLite") };
+                execute(conn, "INSERT INTO children VALUES (7)").await
+            })
+        });
+
+        let failed = orphan.await;
+
+        assert!(matches!(failed, Err(Error::Commit(_))), "{failed:?}");
+        assert!(insert(&writer, &[1]).await.unwrap().is_ok());
+        assert_eq!(numbers(&pool).await, [1]);
     }
 
     #[tokio::test]
