@@ -24,7 +24,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
     INSERT_JOB = "INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
         options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
-        VALUES ($1, $2, $3, $4, 'transcribe', 'queued', $5, $6, $7, $8, $9, $10, $11, 0, $12, 0, 0.0, $12, $12)";
+        VALUES ($1, $2, $3, $4, 'transcribe', 'queued', $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0.0, $12, $12)";
     ENSURE_WORKSPACE = "INSERT INTO workspaces (id, external_id, name, created_at_us) VALUES ($1, $2, $2, $3) \
         ON CONFLICT (external_id) DO NOTHING";
     FIND_WORKSPACE = "SELECT id FROM workspaces WHERE external_id = $1";
@@ -181,7 +181,7 @@ impl Store {
         let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(recording) = recordings::find(conn, &workspace, &id).await? else {
+                let Some(recording) = recordings::hold(conn, &workspace, &id).await? else {
                     return Ok(None);
                 };
                 let job_id: JobId = store.clock().id();
@@ -309,7 +309,7 @@ async fn insert_job(
 ) -> Result<(), Error> {
     let clock = store.clock();
     let now = clock.now();
-    let turn = jobs::next_turn(conn, workspace, job.priority).await?;
+    let turn = jobs::next_turn(conn, workspace, job.priority, now).await?;
     run!(
         conn,
         execute,

@@ -16,7 +16,7 @@ use hansard_domain::time::Timestamp;
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::recordings::Recording;
-use crate::{Clock, Error, Store, documents, recordings, text, transcripts};
+use crate::{Clock, Error, Store, recordings, text, transcripts};
 
 pub(crate) use queue::next_turn;
 pub use queue::{Position, QueueStats};
@@ -25,16 +25,35 @@ pub(crate) use row::{JobRow, rank};
 
 statements! {
     FIND = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2";
-    PAGE = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) AND ($4 = '' OR recording_id = $4) \
-        ORDER BY serial DESC LIMIT $5";
+    /// Held until the transaction ends: what is decided from its state stays right.
+    LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2",
+        postgres "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
+    PAGE = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) \
+        AND ($4 = '' OR recording_id = $4) ORDER BY serial DESC LIMIT $5";
+    /// The same where a recording is named: SQLite looks for an index before it knows what is bound.
+    PAGE_OF_RECORDING = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 \
+        AND ($3 = '' OR state = $3) AND recording_id = $4 ORDER BY serial DESC LIMIT $5";
     STAGES = "SELECT stage, attempts, started_at_us, finished_at_us FROM job_stages WHERE job_id = $1 \
         ORDER BY finished_at_us, stage";
     END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, transcript_id = COALESCE($5, transcript_id), \
         lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, finished_at_us = $6, updated_at_us = $6 \
         WHERE id = $1 AND state IN ('queued', 'running')";
-    REQUEUE = "UPDATE jobs SET state = 'queued', stage = $2, attempts = 0, run_at_us = $3, error_code = NULL, \
-        error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, transcript_id = $6, \
-        turn = $7, fence = fence + 1, updated_at_us = $3 WHERE id = $1";
+    /// Jobs that wait for this one to transcribe the same audio with the same options. One that somebody else has locked is left
+    /// to its own time.
+    WAKE_TWINS = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (SELECT twin.id FROM jobs AS ended \
+        JOIN recordings AS its ON its.id = ended.recording_id \
+        JOIN jobs AS twin ON twin.workspace_id = ended.workspace_id AND twin.options_hash = ended.options_hash \
+        JOIN recordings AS twins ON twins.id = twin.recording_id AND twins.sha256 = its.sha256 \
+        WHERE ended.id = $1 AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL)",
+        postgres "UPDATE jobs SET run_at_us = 0 WHERE id = ANY(ARRAY(SELECT twin.id FROM jobs AS ended \
+        JOIN recordings AS its ON its.id = ended.recording_id \
+        JOIN jobs AS twin ON twin.workspace_id = ended.workspace_id AND twin.options_hash = ended.options_hash \
+        JOIN recordings AS twins ON twins.id = twin.recording_id AND twins.sha256 = its.sha256 \
+        WHERE ended.id = $1 AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL \
+        FOR UPDATE OF twin SKIP LOCKED))";
+    REQUEUE = "UPDATE jobs SET state = 'queued', stage = $2, attempts = 0, workers_lost = 0, run_at_us = 0, \
+        error_code = NULL, error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, \
+        transcript_id = $6, turn = $7, fence = fence + 1, updated_at_us = $3 WHERE id = $1";
     FORGET_STAGES = "DELETE FROM job_stages WHERE job_id = $1 AND (stage = 'transcribe' OR $2)";
 }
 
@@ -156,6 +175,16 @@ pub(crate) async fn find(
     row.map(JobRow::read).transpose()
 }
 
+/// The same, locked until the transaction ends.
+async fn lock(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &JobId,
+) -> Result<Option<Job>, Error> {
+    let row = run!(conn, fetch_optional::<JobRow>, LOCK, workspace.as_str(), id.as_str())?;
+    row.map(JobRow::read).transpose()
+}
+
 /// Writes that `job` is in `kind`'s state now, and tells whoever waits for its end.
 pub(crate) async fn tell(
     conn: &mut Conn<'_>,
@@ -180,11 +209,11 @@ pub(crate) async fn tell(
         }
         _ => false,
     };
-    let callback = job.callback.as_ref().filter(|_| is_called_back).map(documents::write);
-    events::publish_to(conn, clock, now, &event, callback.as_deref()).await
+    let callback = job.callback.as_ref().filter(|_| is_called_back);
+    events::publish_to(conn, clock, now, &event, callback).await
 }
 
-/// Ends `job` in the final `state`, and tells. `false` if it had ended already.
+/// Ends `job`, which is locked, in the final `state`, and tells. Nothing happens to one that has ended already.
 pub(crate) async fn end(
     conn: &mut Conn<'_>,
     clock: &Clock,
@@ -192,7 +221,7 @@ pub(crate) async fn end(
     state: JobState,
     transcript: Option<TranscriptId>,
     error: Option<JobError>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let now = clock.now();
     let kind = match state {
         JobState::Succeeded => EventKind::JobSucceeded,
@@ -211,12 +240,12 @@ pub(crate) async fn end(
         now.as_micros()
     )?;
     if ended == 0 {
-        return Ok(false);
+        return Ok(());
     }
+    run!(conn, execute, WAKE_TWINS, job.id.as_str())?;
     job.error = error;
     job.transcript = transcript.or(job.transcript);
-    tell(conn, clock, now, &job, kind).await?;
-    Ok(true)
+    tell(conn, clock, now, &job, kind).await
 }
 
 impl Store {
@@ -243,11 +272,12 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<Job>, Error> {
+        let statement = if filter.recording.is_some() { PAGE_OF_RECORDING } else { PAGE };
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<JobRow>,
-            PAGE,
+            statement,
             workspace.as_str(),
             before.unwrap_or(i64::MAX),
             filter.state.map_or("", JobState::name),
@@ -285,20 +315,23 @@ impl Store {
         let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(job) = find(conn, &workspace, &id).await? else {
+                let Some(job) = lock(conn, &workspace, &id).await? else {
                     return Ok(Change::Missing);
                 };
-                if !end(conn, &clock, job, JobState::Cancelled, None, None).await? {
-                    return refused(conn, &workspace, &id).await;
+                if job.state.is_final() {
+                    return Ok(Change::Refused(Box::new(job)));
                 }
-                changed(conn, &workspace, &id).await
+                end(conn, &clock, job, JobState::Cancelled, None, None).await?;
+                let job = find(conn, &workspace, &id).await?;
+                Ok(job.map_or(Change::Missing, |job| Change::Done(Box::new(job))))
             })
         })
         .await
     }
 
     /// Puts a job that ended back into the queue, from `stage` on, or from the stage that failed. Refused while it waits or
-    /// runs. Media that are not stored are acquired first, and those that a caller sent cannot be acquired again. A succeeded job keeps its transcript as the recording's current one until the new one is complete.
+    /// runs. Media that are not stored are acquired first, and those that a caller sent cannot be acquired again. A succeeded
+    /// job keeps its transcript as the recording's current one until the new one is complete.
     ///
     /// # Errors
     /// [`Error::QueueFull`], or where the database cannot be written.
@@ -311,46 +344,32 @@ impl Store {
         let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(job) = find(conn, &workspace, &id).await? else {
+                let Some(job) = lock(conn, &workspace, &id).await? else {
                     return Ok(Change::Missing);
                 };
                 if !job.state.is_final() {
                     return Ok(Change::Refused(Box::new(job)));
                 }
                 store.admit(conn).await?;
-                requeue(conn, store.clock(), &job, stage).await?;
-                changed(conn, &workspace, &id).await
+                let now = store.clock().now();
+                requeue(conn, &job, stage, now).await?;
+                let Some(job) = find(conn, &workspace, &id).await? else {
+                    return Ok(Change::Missing);
+                };
+                tell(conn, store.clock(), now, &job, EventKind::JobQueued).await?;
+                Ok(Change::Done(Box::new(job)))
             })
         })
         .await
     }
 }
 
-async fn changed(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    id: &JobId,
-) -> Result<Change, Error> {
-    let job = find(conn, workspace, id).await?;
-    Ok(job.map_or(Change::Missing, |job| Change::Done(Box::new(job))))
-}
-
-async fn refused(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    id: &JobId,
-) -> Result<Change, Error> {
-    let job = find(conn, workspace, id).await?;
-    Ok(job.map_or(Change::Missing, |job| Change::Refused(Box::new(job))))
-}
-
 async fn requeue(
     conn: &mut Conn<'_>,
-    clock: &Clock,
     job: &Job,
     stage: Option<Stage>,
+    now: Timestamp,
 ) -> Result<(), Error> {
-    let now = clock.now();
     let succeeded = job.state == JobState::Succeeded;
     let stage = stage.unwrap_or(if succeeded { Stage::Transcribe } else { job.stage });
     let recording = recordings::find(conn, &job.workspace, &job.recording).await?;
@@ -368,7 +387,7 @@ async fn requeue(
     {
         transcripts::discard(conn, transcript).await?;
     }
-    let turn = next_turn(conn, &job.workspace, job.priority).await?;
+    let turn = next_turn(conn, &job.workspace, job.priority, now).await?;
     run!(conn, execute, FORGET_STAGES, job.id.as_str(), stage == Stage::Acquire)?;
     run!(
         conn,
@@ -381,6 +400,6 @@ async fn requeue(
         if keeps_windows { job.done } else { 0.0 },
         job.transcript.as_ref().filter(|_| keeps_windows).map(TranscriptId::as_str),
         turn
-    )?;
-    tell(conn, clock, now, job, EventKind::JobQueued).await
+    )
+    .map(drop)
 }

@@ -15,18 +15,30 @@ use crate::backend::{Conn, run, statements};
 use crate::jobs::row::job_columns;
 use crate::jobs::{self, Job, JobError, JobRow};
 use crate::recordings::StoredMedia;
-use crate::{Error, Store, media, text};
+use crate::{Clock, Error, Store, media, text};
 
 /// A job that loses this many workers in a row without any progress is given up: it takes them down.
 pub const WORKERS_LOST_MAX: u32 = 20;
 
+/// Jobs of lost workers that one claim puts back into the queue.
+const RECLAIMED_MAX: i64 = 100;
+
+/// How long a job rests whose row this version of Hansard cannot read. One that can may take it then.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(60 * 60);
+
 statements! {
-    /// Jobs whose worker is gone wait again, where they were in the queue.
+    /// Jobs whose worker is gone wait again, where they were in the queue, and the lost worker is no attempt of theirs. A
+    /// worker's own leases may have run out while its machine slept: those it extends, and does not take from itself.
     RECLAIM = sqlite "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
-        updated_at_us = $1 WHERE state = 'running' AND lease_until_us < $1",
+        attempts = attempts - 1, workers_lost = workers_lost + 1, updated_at_us = $1 \
+        WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND lease_until_us < $1 AND lease_owner <> $2 \
+            ORDER BY lease_until_us LIMIT $3) \
+        RETURNING " (job_columns),
         postgres "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
-        updated_at_us = $1 WHERE id = ANY(ARRAY( \
-            SELECT id FROM jobs WHERE state = 'running' AND lease_until_us < $1 FOR UPDATE SKIP LOCKED))";
+        attempts = attempts - 1, workers_lost = workers_lost + 1, updated_at_us = $1 \
+        WHERE id = ANY(ARRAY(SELECT id FROM jobs WHERE state = 'running' AND lease_until_us < $1 AND lease_owner <> $2 \
+            ORDER BY lease_until_us LIMIT $3 FOR UPDATE SKIP LOCKED)) \
+        RETURNING " (job_columns);
     /// An array is made once; `IN` with a limit may be asked again for each row and give more than the limit.
     CLAIM = sqlite "UPDATE jobs SET state = 'running', lease_owner = $1, lease_until_us = $2, fence = fence + 1, \
         attempts = attempts + 1, started_at_us = COALESCE(started_at_us, $3), updated_at_us = $3 \
@@ -38,6 +50,9 @@ statements! {
         WHERE id = ANY(ARRAY(SELECT id FROM jobs WHERE state = 'queued' AND run_at_us <= $3 \
             ORDER BY priority DESC, turn, serial LIMIT $4 FOR UPDATE SKIP LOCKED)) \
         RETURNING " (job_columns);
+    /// As if it had not been claimed, until `$2`.
+    PUT_OFF = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
+        attempts = attempts - 1, run_at_us = $2 WHERE serial = $1";
     EXTEND = "UPDATE jobs SET lease_until_us = $2 WHERE lease_owner = $1 AND state = 'running'";
     HELD = "SELECT id, fence FROM jobs WHERE lease_owner = $1 AND state = 'running'";
     LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running'",
@@ -46,7 +61,7 @@ statements! {
         attempts = $2, run_at_us = $3, error_code = $4, error_detail = $5, updated_at_us = $6 WHERE id = $1";
     ACQUIRED = "UPDATE recordings SET media_key = $2, media_type = $3, size_bytes = $4, sha256 = $5, updated_at_us = $6 \
         WHERE id = $1";
-    ADVANCE = "UPDATE jobs SET stage = $2, attempts = 1, updated_at_us = $3 WHERE id = $1";
+    ADVANCE = "UPDATE jobs SET stage = $2, attempts = 1, workers_lost = 0, updated_at_us = $3 WHERE id = $1";
     FINISHED_STAGE = "INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
         started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us";
@@ -77,6 +92,30 @@ pub enum Held<T> {
     Yes(T),
     /// The lease is lost: the job was cancelled, deleted, or given to another worker. Nothing was written.
     Lost,
+}
+
+/// Puts the jobs of workers that are gone back into the queue, where `worker` or another one finds them.
+async fn reclaim(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    worker: &WorkerId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (worker, micros) = (worker.as_str(), now.as_micros());
+    let rows = run!(conn, fetch_all::<JobRow>, RECLAIM, micros, worker, RECLAIMED_MAX)?;
+    for row in rows {
+        let is_given_up = row.workers_lost >= i64::from(WORKERS_LOST_MAX);
+        // The claim deals with a row that cannot be read.
+        let Ok(job) = row.read() else { continue };
+        if is_given_up {
+            let detail = format!("{WORKERS_LOST_MAX} workers were lost on it without progress");
+            let error = JobError { code: ProblemCode::WorkersLost, detail };
+            jobs::end(conn, clock, job, JobState::Failed, None, Some(error)).await?;
+        } else {
+            jobs::tell(conn, clock, now, &job, EventKind::JobQueued).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The job under `lease`, locked until the transaction ends; `None` if the lease is lost.
@@ -124,7 +163,7 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let now = clock.now();
-                run!(conn, execute, RECLAIM, now.as_micros())?;
+                reclaim(conn, &clock, &worker, now).await?;
                 let until = now.after(lease).as_micros();
                 let mut rows = run!(
                     conn,
@@ -139,15 +178,17 @@ impl Store {
                 rows.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.turn, row.serial));
                 let mut claimed = Vec::with_capacity(rows.len());
                 for row in rows {
-                    let fence = row.fence;
-                    let job = row.read()?;
-                    if job.attempts > WORKERS_LOST_MAX {
-                        let detail =
-                            format!("{WORKERS_LOST_MAX} workers were lost on it without progress");
-                        let error = JobError { code: ProblemCode::WorkersLost, detail };
-                        jobs::end(conn, &clock, job, JobState::Failed, None, Some(error)).await?;
-                        continue;
-                    }
+                    let (serial, fence) = (row.serial, row.fence);
+                    let job = match row.read() {
+                        Ok(job) => job,
+                        // It must not hold up those behind it.
+                        Err(error) => {
+                            tracing::error!(error = %error, "a job is put off");
+                            let later = now.after(UNREADABLE_PAUSE).as_micros();
+                            run!(conn, execute, PUT_OFF, serial, later)?;
+                            continue;
+                        }
+                    };
                     jobs::tell(conn, &clock, now, &job, EventKind::JobStarted).await?;
                     let lease = Lease { job: job.id.clone(), fence };
                     claimed.push(Claimed { job, lease });

@@ -25,8 +25,8 @@ macro_rules! add_speed {
 
 statements! {
     ATTACH = "UPDATE jobs SET transcript_id = $2, done_s = 0.0, updated_at_us = $3 WHERE id = $1";
-    PROGRESS = "UPDATE jobs SET done_s = $2, duration_s = COALESCE($3, duration_s), attempts = 1, error_code = NULL, \
-        error_detail = NULL, updated_at_us = $4 WHERE id = $1";
+    PROGRESS = "UPDATE jobs SET done_s = $2, duration_s = COALESCE($3, duration_s), attempts = 1, workers_lost = 0, \
+        error_code = NULL, error_detail = NULL, updated_at_us = $4 WHERE id = $1";
     LENGTH = "UPDATE jobs SET done_s = $2, duration_s = $2, stage = 'transcribe' WHERE id = $1";
     SHOW = "UPDATE recordings SET current_transcript_id = $2, duration_s = $3, updated_at_us = $4 WHERE id = $1";
     SHOWN_LENGTH = "SELECT duration_s FROM transcripts WHERE id = $1";
@@ -97,7 +97,7 @@ impl Store {
             Box::pin(async move {
                 let Some(job) = leases::lock(conn, &lease).await? else { return Ok(Held::Lost) };
                 let content = Content { sha256: &sha256, options: &job.options, model: &model };
-                if let Some(begin) = go_on(conn, &store, &job, &model).await? {
+                if let Some(begin) = go_on(conn, &store, &job, &content).await? {
                     return Ok(Held::Yes(begin));
                 }
                 if !job.again {
@@ -206,16 +206,17 @@ impl Store {
     }
 }
 
-/// Goes on with the transcript that an earlier attempt of `job` left, unless another model made it.
+/// Goes on with the transcript that an earlier attempt of `job` left, unless another model made it, or
+/// from other media, as when the source was fetched anew.
 async fn go_on(
     conn: &mut Conn<'_>,
     store: &Store,
     job: &Job,
-    model: &str,
+    content: &Content<'_>,
 ) -> Result<Option<Begin>, Error> {
     let Some(id) = &job.transcript else { return Ok(None) };
     let Some(left) = transcripts::unfinished(conn, id).await? else { return Ok(None) };
-    if left.model != model {
+    if left.model != content.model || left.sha256 != content.sha256 {
         transcripts::discard(conn, id).await?;
         let now = store.clock().now().as_micros();
         run!(conn, execute, ATTACH, job.id.as_str(), None::<&str>, now)?;
@@ -250,5 +251,5 @@ async fn succeed(
     let now = store.clock().now().as_micros();
     run!(conn, execute, SHOW, job.recording.as_str(), transcript.as_str(), duration, now)?;
     run!(conn, execute, LENGTH, job.id.as_str(), duration.unwrap_or_default())?;
-    jobs::end(conn, store.clock(), job, JobState::Succeeded, Some(transcript), None).await.map(drop)
+    jobs::end(conn, store.clock(), job, JobState::Succeeded, Some(transcript), None).await
 }

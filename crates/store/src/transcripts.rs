@@ -23,6 +23,9 @@ statements! {
     FIND = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND id = $2";
     PAGE = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR recording_id = $3) \
         ORDER BY serial DESC LIMIT $4";
+    /// The same where a recording is named: SQLite looks for an index before it knows what is bound.
+    PAGE_OF_RECORDING = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 \
+        AND recording_id = $3 ORDER BY serial DESC LIMIT $4";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
     INSERT = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, windows, \
@@ -32,7 +35,7 @@ statements! {
         WHERE id = $1 AND windows = $2";
     COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
         checkpoint = NULL WHERE id = $1 AND completed_at_us IS NULL";
-    CHECKPOINT = "SELECT model, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
+    CHECKPOINT = "SELECT model, sha256, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
     /// Shared, so that it is not deleted while it is copied. In the order of the index over the content: by `serial` alone the
     /// whole workspace would be gone through.
     TWIN = sqlite "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
@@ -188,11 +191,12 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<TranscriptHead>, Error> {
+        let statement = if recording.is_some() { PAGE_OF_RECORDING } else { PAGE };
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<HeadRow>,
-            PAGE,
+            statement,
             workspace.as_str(),
             before.unwrap_or(i64::MAX),
             recording.map_or("", RecordingId::as_str),
@@ -231,6 +235,7 @@ impl Store {
 /// A transcript that a job goes on with.
 pub(crate) struct Unfinished {
     pub(crate) model: String,
+    pub(crate) sha256: String,
     pub(crate) windows: i64,
     pub(crate) checkpoint: Option<String>,
 }
@@ -240,8 +245,14 @@ pub(crate) async fn unfinished(
     conn: &mut Conn<'_>,
     id: &TranscriptId,
 ) -> Result<Option<Unfinished>, Error> {
-    let row = run!(conn, fetch_optional::<(String, i64, Option<String>)>, CHECKPOINT, id.as_str())?;
-    Ok(row.map(|(model, windows, checkpoint)| Unfinished { model, windows, checkpoint }))
+    type Row = (String, String, i64, Option<String>);
+    let row = run!(conn, fetch_optional::<Row>, CHECKPOINT, id.as_str())?;
+    Ok(row.map(|(model, sha256, windows, checkpoint)| Unfinished {
+        model,
+        sha256,
+        windows,
+        checkpoint,
+    }))
 }
 
 /// What identifies the text of a recording: the same content, options and model give the same transcript.

@@ -25,8 +25,8 @@ use crate::scratch::Scratch;
 use listening::Listening;
 use place::Place;
 
-/// How long a job waits that another one does the work for.
-const TWIN_PAUSE: Duration = Duration::from_secs(2);
+/// How long a job waits that another one does the work for, unless that one ends earlier: then it is due at once.
+const TWIN_PAUSE: Duration = Duration::from_secs(60);
 
 /// How much was heard, and how long it took, in seconds.
 pub(crate) struct Work {

@@ -49,6 +49,7 @@ CREATE TABLE jobs (
   again            BOOLEAN NOT NULL,
   callback         TEXT,
   attempts         BIGINT NOT NULL,
+  workers_lost     BIGINT NOT NULL DEFAULT 0,
   run_at_us        BIGINT NOT NULL,
   lease_owner      TEXT,
   lease_until_us   BIGINT,
@@ -67,6 +68,7 @@ CREATE INDEX jobs_by_workspace ON jobs (workspace_id, serial);
 CREATE INDEX jobs_by_recording ON jobs (recording_id, serial);
 CREATE INDEX jobs_waiting ON jobs (priority DESC, turn, serial) WHERE state = 'queued';
 CREATE INDEX jobs_waiting_by_workspace ON jobs (workspace_id, priority, turn) WHERE state = 'queued';
+CREATE INDEX jobs_resting_by_content ON jobs (workspace_id, options_hash) WHERE state = 'queued' AND run_at_us > 0;
 CREATE INDEX jobs_running ON jobs (lease_until_us) WHERE state = 'running';
 CREATE INDEX jobs_finished ON jobs (finished_at_us) WHERE finished_at_us IS NOT NULL;
 
@@ -120,8 +122,7 @@ CREATE TABLE events (
   data          TEXT NOT NULL,
   created_at_us BIGINT NOT NULL
 );
-CREATE INDEX events_by_order ON events (epoch, seq);
-CREATE INDEX events_by_workspace ON events (workspace_id, epoch, seq);
+CREATE INDEX events_by_workspace ON events (workspace_id, seq);
 CREATE INDEX events_by_age ON events (created_at_us);
 
 CREATE TABLE idempotency_keys (

@@ -12,16 +12,17 @@ use crate::{Error, Store};
 
 statements! {
     TURN = "SELECT COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
-        (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 ORDER BY turn LIMIT 1), 0)";
-    /// Each half is one index of what waits or runs: jobs that have ended are never looked at, however many there are.
-    AHEAD = "SELECT COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
-        FROM (SELECT duration_s, done_s FROM jobs WHERE state = 'queued' \
-            AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3)))) \
-        UNION ALL SELECT duration_s, done_s FROM jobs WHERE state = 'running' AND serial <> $3) AS ahead";
+        (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 AND run_at_us <= $3 ORDER BY turn LIMIT 1), 0)";
+    /// By state, of which each has an index of its own.
+    AHEAD = "SELECT 'queued', COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
+        FROM jobs WHERE state = 'queued' AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3)))) \
+        UNION ALL \
+        SELECT 'running', COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
+        FROM jobs WHERE state = 'running' AND serial <> $3";
     QUEUE_KEY = "SELECT priority, turn FROM jobs WHERE id = $1 AND state = 'queued'";
     SPEED = "SELECT COALESCE(SUM(audio_s), 0.0), COALESCE(SUM(wall_s), 0.0), CAST(COALESCE(SUM(jobs), 0) AS BIGINT) FROM engine_speeds";
     STATES = "SELECT 'queued', COUNT(*), MIN(created_at_us) FROM jobs WHERE state = 'queued' \
-        UNION ALL SELECT 'running', COUNT(*), MIN(created_at_us) FROM jobs WHERE state = 'running'";
+        UNION ALL SELECT 'running', COUNT(*), NULL FROM jobs WHERE state = 'running'";
 }
 
 /// Where a waiting job stands in the queue.
@@ -44,15 +45,18 @@ pub struct QueueStats {
     pub oldest_queued: Option<Timestamp>,
 }
 
-/// The turn of a job that joins the queue now: after the last one of its own workspace, beside the first of the others.
+/// The turn of a job that joins the queue now: after the last one of its own workspace, beside the first of the others that
+/// may run. One that rests until it is tried again keeps its turn, which is long past.
 ///
 /// Serving turns in order is a round robin over the workspaces that have work, at the cost of two look-ups in an index.
 pub(crate) async fn next_turn(
     conn: &mut Conn<'_>,
     workspace: &WorkspaceId,
     priority: Priority,
+    now: Timestamp,
 ) -> Result<i64, Error> {
-    let (turn,) = run!(conn, fetch_one::<(i64,)>, TURN, workspace.as_str(), rank(priority))?;
+    let (workspace, now) = (workspace.as_str(), now.as_micros());
+    let (turn,) = run!(conn, fetch_one::<(i64,)>, TURN, workspace, rank(priority), now)?;
     Ok(turn)
 }
 
@@ -66,13 +70,24 @@ impl Store {
         let mut conn = reader.conn();
         let key = run!(&mut conn, fetch_optional::<(i64, i64)>, QUEUE_KEY, job.id.as_str())?;
         let Some((priority, turn)) = key else { return Ok(None) };
-        let (ahead, known_s, unknown) =
-            run!(&mut conn, fetch_one::<(i64, f64, i64)>, AHEAD, priority, turn, job.serial)?;
+        type Row = (String, i64, f64, i64);
+        let rows = run!(&mut conn, fetch_all::<Row>, AHEAD, priority, turn, job.serial)?;
+        let (mut ahead, mut running, mut known_s, mut unknown) = (0, 0, 0.0, 0);
+        for (state, count, length_s, without_length) in rows {
+            if state == JobState::Running.name() {
+                running = count;
+            }
+            ahead += count;
+            known_s += length_s;
+            unknown += without_length;
+        }
         let (audio_s, wall_s, jobs) = run!(&mut conn, fetch_one::<(f64, f64, i64)>, SPEED)?;
         let wait = (audio_s > 0.0 && jobs > 0).then(|| {
             // A job of unknown length is taken to be as long as the others were on average.
             let audio_ahead = known_s + unknown as f64 * audio_s / jobs as f64;
-            Duration::try_from_secs_f64(audio_ahead * wall_s / audio_s).unwrap_or(Duration::MAX)
+            // As many as run now run side by side.
+            let wait = audio_ahead * wall_s / audio_s / running.max(1) as f64;
+            Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX)
         });
         Ok(Some(Position { ahead: u64::try_from(ahead).unwrap_or_default(), wait }))
     }

@@ -13,7 +13,7 @@ use crate::{Error, documents};
 macro_rules! job_columns {
     () => {
         "serial, id, workspace_id, recording_id, external_id, state, stage, priority, turn, options, again, callback, \
-         attempts, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
+         attempts, workers_lost, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
          started_at_us, finished_at_us, updated_at_us"
     };
 }
@@ -35,6 +35,7 @@ pub(crate) struct JobRow {
     again: bool,
     callback: Option<String>,
     attempts: i64,
+    pub(crate) workers_lost: i64,
     run_at_us: i64,
     pub(crate) fence: i64,
     done_s: f64,
@@ -77,7 +78,7 @@ impl JobRow {
             again: self.again,
             callback: callback.transpose()?,
             attempts: u32::try_from(self.attempts).map_err(|_| corrupt("number of attempts"))?,
-            run_at: Timestamp::from_micros(self.run_at_us),
+            run_at: Timestamp::from_micros(self.run_at_us.max(self.created_at_us)),
             done: self.done_s,
             duration: self.duration_s,
             transcript: transcript.map_err(|_| corrupt("transcript"))?,

@@ -96,6 +96,9 @@ async fn a_failed_stage_is_retried_where_it_stopped(db: TestDb) {
 
     let job = done(store.retry_job(&workspace, &made.job.id, None).await.unwrap());
 
+    let stale =
+        "SELECT COUNT(*) FROM events WHERE kind = 'job.queued' AND data LIKE '%error_code%'";
+    assert_eq!(db.count(stale).await, 0, "the event tells what is now");
     assert_eq!((job.state, job.stage, job.attempts), (JobState::Queued, Stage::Transcribe, 0));
     assert_eq!((job.done, job.error, job.finished_at), (20.0, None, None));
     let second = claimed(&store).await;

@@ -8,7 +8,7 @@ use hansard_domain::job::{JobState, Priority, Stage};
 use hansard_domain::problem::ProblemCode;
 use hansard_store::jobs::JobError;
 use hansard_store::leases::{Claimed, Held, WORKERS_LOST_MAX};
-use hansard_store::{Error, NewJob, Store};
+use hansard_store::{Clock, Error, NewJob, Settings, Store};
 
 use crate::db::{
     LEASE, MODEL, TestDb, accepted, begun, claimed, claimed_sha256, finished, job, progress,
@@ -25,6 +25,11 @@ on_both! {
     media_that_were_swept_are_not_taken,
     a_job_given_back_waits_for_its_time,
     a_job_that_takes_its_workers_down_fails,
+    a_lost_worker_is_no_attempt_and_an_attempt_no_lost_worker,
+    a_worker_does_not_take_its_jobs_from_itself,
+    a_job_that_cannot_be_read_holds_up_no_other,
+    work_is_due_at_once_whatever_the_clock_that_it_came_by,
+    a_job_that_rests_lets_no_newcomer_past_the_others,
 }
 
 async fn each_job_goes_to_one_worker(db: TestDb) {
@@ -100,7 +105,10 @@ async fn a_lease_that_runs_out_moves_its_job(db: TestDb) {
 
     assert_eq!(second.job.id, first.job.id);
     assert!(second.lease.fence > first.lease.fence);
-    assert_eq!((second.job.attempts, second.job.started_at), (2, first.job.started_at));
+    assert_eq!((second.job.attempts, second.job.started_at), (1, first.job.started_at));
+    // Waiting, running, waiting again and running again.
+    assert_eq!(db.count("SELECT COUNT(*) FROM events WHERE kind = 'job.queued'").await, 2);
+    assert_eq!(db.count("SELECT COUNT(*) FROM events WHERE kind = 'job.started'").await, 2);
 }
 
 async fn a_lease_that_is_extended_stays(db: TestDb) {
@@ -196,7 +204,7 @@ async fn media_that_were_swept_are_not_taken(db: TestDb) {
 
     let refused = store.finish_acquire(&held.lease, db.clock.now(), media).await;
 
-    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::MediaSwept { .. })), "{refused:?}");
     let job = store.find_job(&workspace, &held.job.id).await.unwrap().unwrap();
     assert_eq!(job.stage, Stage::Acquire);
 }
@@ -227,8 +235,8 @@ async fn a_job_that_takes_its_workers_down_fails(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
     let made = store.accept(&workspace, remote(), job(), None).await.unwrap();
-    for attempt in 1..=WORKERS_LOST_MAX {
-        assert_eq!(claimed(&store).await.job.attempts, attempt);
+    for _ in 0..WORKERS_LOST_MAX {
+        claimed(&store).await;
         db.clock.advance(LEASE * 2);
     }
 
@@ -238,4 +246,89 @@ async fn a_job_that_takes_its_workers_down_fails(db: TestDb) {
     let job = store.find_job(&workspace, &made.job.id).await.unwrap().unwrap();
     assert_eq!(job.state, JobState::Failed);
     assert_eq!(job.error.map(|error| error.code), Some(ProblemCode::WorkersLost));
+}
+
+async fn a_lost_worker_is_no_attempt_and_an_attempt_no_lost_worker(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    store.accept(&workspace, remote(), job(), None).await.unwrap();
+    let error = || JobError { code: ProblemCode::SourceUnavailable, detail: "away".to_owned() };
+
+    for attempt in 1..=WORKERS_LOST_MAX + 1 {
+        let held = claimed(&store).await;
+        assert_eq!(held.job.attempts, attempt);
+        store.return_job(&held.lease, db.clock.now(), Some(error())).await.unwrap();
+    }
+    assert_eq!(claimed(&store).await.job.attempts, WORKERS_LOST_MAX + 2);
+    db.clock.advance(LEASE * 2);
+
+    assert_eq!(claimed(&store).await.job.attempts, WORKERS_LOST_MAX + 2);
+}
+
+async fn a_worker_does_not_take_its_jobs_from_itself(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    store.accept(&workspace, remote(), job(), None).await.unwrap();
+    let worker: WorkerId = db.clock.id();
+    let held = store.claim_jobs(&worker, 1, LEASE).await.unwrap().remove(0);
+    // The machine slept.
+    db.clock.advance(LEASE * 2);
+
+    assert!(store.claim_jobs(&worker, 1, LEASE).await.unwrap().is_empty());
+    store.extend_leases(&worker, LEASE).await.unwrap();
+
+    assert_eq!(store.held_leases(&worker).await.unwrap(), [held.lease]);
+    assert!(store.claim_jobs(&db.clock.id(), 1, LEASE).await.unwrap().is_empty());
+}
+
+async fn a_job_that_cannot_be_read_holds_up_no_other(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let odd = store.accept(&workspace, remote(), job(), None).await.unwrap();
+    let plain = store.accept(&workspace, remote(), job(), None).await.unwrap();
+    // As a newer Hansard would leave it.
+    db.sql("UPDATE jobs SET stage = 'chunk' WHERE serial = (SELECT MIN(serial) FROM jobs)").await;
+    let worker: WorkerId = db.clock.id();
+
+    let ids = |claimed: Vec<Claimed>| claimed.into_iter().map(|one| one.job.id).collect::<Vec<_>>();
+    let first = store.claim_jobs(&worker, 2, LEASE).await.unwrap();
+    assert_eq!(ids(first), [plain.job.id]);
+    assert_eq!(store.held_leases(&worker).await.unwrap().len(), 1);
+
+    db.sql("UPDATE jobs SET stage = 'acquire' WHERE stage = 'chunk'").await;
+    assert!(store.claim_jobs(&worker, 1, LEASE).await.unwrap().is_empty(), "it rests");
+    db.clock.advance(Duration::from_secs(60 * 60));
+    let later = store.claim_jobs(&worker, 1, LEASE).await.unwrap();
+    assert_eq!((later[0].job.attempts, ids(later)), (1, vec![odd.job.id]));
+}
+
+async fn work_is_due_at_once_whatever_the_clock_that_it_came_by(db: TestDb) {
+    let store = db.open().await;
+    let ahead = Clock::manual(db.clock.now().after(Duration::from_secs(60 * 60)));
+    let elsewhere = Store::open(Settings { clock: ahead, ..db.settings() }).await.unwrap();
+    let workspace = workspace(&elsewhere).await;
+
+    let made = elsewhere.accept(&workspace, remote(), job(), None).await.unwrap();
+
+    assert_eq!(made.job.run_at, made.job.created_at);
+    assert_eq!(claimed(&store).await.job.id, made.job.id);
+}
+
+async fn a_job_that_rests_lets_no_newcomer_past_the_others(db: TestDb) {
+    let store = db.open().await;
+    let busy = store.ensure_workspace("busy").await.unwrap();
+    let calm = store.ensure_workspace("calm").await.unwrap();
+    for _ in 0..3 {
+        store.accept(&busy, remote(), job(), None).await.unwrap();
+    }
+    let failing = claimed(&store).await;
+    let later = db.clock.now().after(Duration::from_secs(300));
+    let error = JobError { code: ProblemCode::SourceUnavailable, detail: "away".to_owned() };
+    store.return_job(&failing.lease, later, Some(error)).await.unwrap();
+    claimed(&store).await;
+
+    store.accept(&calm, remote(), job(), None).await.unwrap();
+
+    assert_eq!(claimed(&store).await.job.workspace, busy);
+    assert_eq!(claimed(&store).await.job.workspace, calm);
 }

@@ -17,9 +17,11 @@ on_both! {
     a_window_is_committed_once_and_in_order,
     another_worker_goes_on_from_the_checkpoint,
     another_model_starts_over,
+    other_media_start_over,
     the_same_audio_is_transcribed_once,
     a_copy_outlives_what_it_was_copied_from,
     a_busy_twin_is_waited_for,
+    a_twin_that_waits_is_due_when_the_other_ends,
     of_twins_that_begin_at_once_one_goes,
     asked_again_it_is_transcribed_again,
     transcripts_are_listed,
@@ -103,6 +105,43 @@ async fn another_worker_goes_on_from_the_checkpoint(db: TestDb) {
     held.await.unwrap();
     let job = store.find_job(&workspace, &second.job.id).await.unwrap().unwrap();
     assert_eq!(job.attempts, 1, "progress starts the count of attempts anew");
+}
+
+async fn other_media_start_over(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    accepted(&store, &workspace, "sound").await;
+    let held = claimed(&store).await;
+    let old = begun(&store, &held, MODEL).await;
+    let commit = store.commit_window(&held.lease, &old, 0, window("a"), progress(20.0));
+    commit.await.unwrap();
+
+    let begin = begin(&store, &held.lease, "another checksum", MODEL).await;
+
+    let Begin::Go { transcript, ordinal: 0, checkpoint: None } = begin else { panic!("{begin:?}") };
+    assert_ne!(transcript, old);
+    assert_eq!(db.count("SELECT COUNT(*) FROM transcript_windows").await, 0);
+}
+
+async fn a_twin_that_waits_is_due_when_the_other_ends(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    accepted(&store, &workspace, "sound").await;
+    let second = accepted(&store, &workspace, "sound").await;
+    let first = claimed(&store).await;
+    let transcript = begun(&store, &first, MODEL).await;
+    let waiting = claimed(&store).await;
+    let sha256 = claimed_sha256(&store, &waiting).await;
+    assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
+    store.return_job(&waiting.lease, db.clock.now().after(LEASE), None).await.unwrap();
+    assert!(store.claim_jobs(&db.clock.id(), 1, LEASE).await.unwrap().is_empty());
+
+    let end = store.finish_transcript(&first.lease, &transcript, MODEL, finished(&store));
+    assert_eq!(end.await.unwrap(), Held::Yes(()));
+
+    let woken = claimed(&store).await;
+    assert_eq!(woken.job.id, second.job.id);
+    assert_eq!(begin(&store, &woken.lease, &sha256, MODEL).await, Begin::Copied);
 }
 
 async fn another_model_starts_over(db: TestDb) {
