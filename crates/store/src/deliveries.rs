@@ -21,26 +21,40 @@ use crate::{Clock, Error, Store, documents, endpoints};
 /// Attempts that are shown of one delivery, the last ones.
 const ATTEMPTS_SHOWN_MAX: i64 = 100;
 
+/// The columns of [`DeliveryRow`], for the statements that read deliveries.
+macro_rules! delivery_columns {
+    () => {
+        "serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, attempts, \
+         next_attempt_us, lease_owner, fence, created_at_us, finished_at_us"
+    };
+}
+
+pub(crate) use delivery_columns;
+
 statements! {
     /// Locked, so that an endpoint is not disabled or deleted between this and the delivery to it.
     SUBSCRIBED = sqlite "SELECT id, kinds FROM endpoints WHERE workspace_id = $1 AND disabled_at_us IS NULL ORDER BY serial",
         postgres "SELECT id, kinds FROM endpoints WHERE workspace_id = $1 AND disabled_at_us IS NULL ORDER BY serial FOR SHARE";
     ENQUEUE = "INSERT INTO deliveries (id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, \
         state, attempts, next_attempt_us, fence, created_at_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $10, 0, $10)";
-    FIND = "SELECT serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, attempts, \
-        next_attempt_us, lease_owner, fence, created_at_us, finished_at_us \
-        FROM deliveries WHERE workspace_id = $1 AND id = $2";
-    PAGE = "SELECT serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, attempts, \
-        next_attempt_us, lease_owner, fence, created_at_us, finished_at_us \
-        FROM deliveries WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, 0, 0, $10)";
+    FIND = "SELECT " (delivery_columns) " FROM deliveries WHERE workspace_id = $1 AND id = $2";
+    PAGE = "SELECT " (delivery_columns) " FROM deliveries WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) \
         AND ($4 = '' OR endpoint_id = $4) AND ($5 = '' OR subject_id = $5) ORDER BY serial DESC LIMIT $6";
+    /// The same where one of these is named: SQLite looks for an index before it knows what is bound.
+    PAGE_TO = "SELECT " (delivery_columns) " FROM deliveries WHERE workspace_id = $1 AND serial < $2 \
+        AND ($3 = '' OR state = $3) AND endpoint_id = $4 AND $5 = '' ORDER BY serial DESC LIMIT $6";
+    PAGE_ABOUT = "SELECT " (delivery_columns) " FROM deliveries WHERE workspace_id = $1 AND serial < $2 \
+        AND ($3 = '' OR state = $3) AND ($4 = '' OR endpoint_id = $4) AND subject_id = $5 ORDER BY serial DESC LIMIT $6";
     ATTEMPTS = "SELECT number, started_at_us, duration_us, status, error FROM delivery_attempts WHERE delivery_id = $1 \
         ORDER BY number DESC LIMIT $2";
-    REPLAY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_us = $3, finished_at_us = NULL, \
+    REPLAY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_us = 0, finished_at_us = NULL, \
         fence = fence + 1 WHERE workspace_id = $1 AND id = $2 AND state <> 'pending'";
     CANCEL_OF_ENDPOINT = "UPDATE deliveries SET state = 'cancelled', finished_at_us = $2, lease_owner = NULL, \
         fence = fence + 1 WHERE endpoint_id = $1 AND state = 'pending'";
+    /// Before their attempts go, so that no attempt is added meanwhile.
+    LOCK_OF_ENDPOINT = sqlite "SELECT id FROM deliveries WHERE endpoint_id = $1",
+        postgres "SELECT id FROM deliveries WHERE endpoint_id = $1 ORDER BY serial FOR UPDATE";
     DELETE_ATTEMPTS_OF_ENDPOINT = "DELETE FROM delivery_attempts WHERE delivery_id IN \
         (SELECT id FROM deliveries WHERE endpoint_id = $1)";
     DELETE_OF_ENDPOINT = "DELETE FROM deliveries WHERE endpoint_id = $1";
@@ -178,7 +192,8 @@ impl DeliveryRow {
             recipient,
             state,
             attempts: u32::try_from(self.attempts).map_err(|_| corrupt("number of attempts"))?,
-            next_attempt: waits.then(|| Timestamp::from_micros(self.next_attempt_us)),
+            next_attempt: waits
+                .then(|| Timestamp::from_micros(self.next_attempt_us.max(self.created_at_us))),
             created_at: Timestamp::from_micros(self.created_at_us),
             finished_at: self.finished_at_us.map(Timestamp::from_micros),
             id: DeliveryId::parse(&id).map_err(|_| corrupt("id"))?,
@@ -193,8 +208,19 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) kind: EventKind,
     pub(crate) subject: &'a str,
     pub(crate) data: &'a str,
-    /// The callback of the job that the event ends, as stored with the job.
-    pub(crate) callback: Option<&'a str>,
+    /// The callback of the job that the event ends.
+    pub(crate) callback: Option<&'a Callback>,
+}
+
+/// The endpoints of `workspace` that are enabled, and the kinds each subscribes to. They stay as they are until the
+/// transaction ends.
+///
+/// Whoever locks endpoints and deliveries locks the endpoints first, or two of them would wait for each other.
+pub(crate) async fn hold_subscribed(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+) -> Result<Vec<(String, String)>, Error> {
+    run!(conn, fetch_all::<(String, String)>, SUBSCRIBED, workspace.as_str())
 }
 
 /// Puts a delivery into the outbox for every endpoint that subscribes to the event, and for the callback.
@@ -205,18 +231,16 @@ pub(crate) async fn enqueue(
     outgoing: &Outgoing<'_>,
 ) -> Result<(), Error> {
     if outgoing.kind.is_deliverable() {
-        let workspace = outgoing.workspace.as_str();
-        let endpoints = run!(conn, fetch_all::<(String, String)>, SUBSCRIBED, workspace)?;
-        for (endpoint, kinds) in &endpoints {
+        for (endpoint, kinds) in &hold_subscribed(conn, outgoing.workspace).await? {
             if subscribes(kinds, outgoing.kind) {
                 insert(conn, &clock.id(), now, outgoing, Some(endpoint), endpoint).await?;
             }
         }
     }
     if let Some(callback) = outgoing.callback {
-        let Callback { url, .. } = documents::read("jobs", outgoing.subject, callback)?;
-        let origin = Url::parse(&url).map(|url| url.origin().ascii_serialization());
-        insert(conn, &clock.id(), now, outgoing, None, &origin.unwrap_or(url)).await?;
+        let origin = Url::parse(&callback.url).map(|url| url.origin().ascii_serialization());
+        let receiver = origin.unwrap_or_else(|_| callback.url.clone());
+        insert(conn, &clock.id(), now, outgoing, None, &receiver).await?;
     }
     Ok(())
 }
@@ -246,7 +270,7 @@ async fn insert(
         outgoing.subject,
         outgoing.data,
         endpoint,
-        outgoing.callback.filter(|_| endpoint.is_none()),
+        outgoing.callback.filter(|_| endpoint.is_none()).map(documents::write),
         receiver,
         now.as_micros()
     )
@@ -267,6 +291,7 @@ pub(crate) async fn delete_of_endpoint(
     conn: &mut Conn<'_>,
     endpoint: &EndpointId,
 ) -> Result<(), Error> {
+    run!(conn, fetch_all::<(String,)>, LOCK_OF_ENDPOINT, endpoint.as_str())?;
     run!(conn, execute, DELETE_ATTEMPTS_OF_ENDPOINT, endpoint.as_str())?;
     run!(conn, execute, DELETE_OF_ENDPOINT, endpoint.as_str()).map(drop)
 }
@@ -323,11 +348,16 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<Delivery>, Error> {
+        let statement = match (&filter.subject, &filter.endpoint) {
+            (Some(_), _) => PAGE_ABOUT,
+            (None, Some(_)) => PAGE_TO,
+            (None, None) => PAGE,
+        };
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<DeliveryRow>,
-            PAGE,
+            statement,
             workspace.as_str(),
             before.unwrap_or(i64::MAX),
             filter.state.map_or("", DeliveryState::name),
@@ -348,11 +378,10 @@ impl Store {
         workspace: &WorkspaceId,
         id: &DeliveryId,
     ) -> Result<Replay, Error> {
-        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        let (workspace, id) = (workspace.clone(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let now = clock.now().as_micros();
-                let changed = run!(conn, execute, REPLAY, workspace.as_str(), id.as_str(), now)?;
+                let changed = run!(conn, execute, REPLAY, workspace.as_str(), id.as_str())?;
                 Ok(match find(conn, &workspace, &id).await?.map(Box::new) {
                     None => Replay::Missing,
                     Some(delivery) if changed > 0 => Replay::Done(delivery),

@@ -57,7 +57,11 @@ pub(crate) async fn claim<I: Id>(
         subject.as_str(),
         now.as_micros()
     )?;
-    if claimed == 1 { Ok(None) } else { find(conn, workspace, key).await }
+    if claimed == 1 {
+        return Ok(None);
+    }
+    // One that is gone again was pruned or deleted in this very moment: the next request takes it.
+    find(conn, workspace, key).await?.map(Some).ok_or(Error::Busy)
 }
 
 /// What `key` has made before.

@@ -12,7 +12,7 @@ use sqlx::FromRow;
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::jobs::Page;
-use crate::{Clock, Error, Store, documents, media, text};
+use crate::{Clock, Error, Store, deliveries, documents, media, text};
 
 macro_rules! recording_columns {
     () => {
@@ -25,9 +25,21 @@ statements! {
     FIND = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2";
     LOCK = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2",
         postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
+    /// Kept from being deleted until the transaction ends.
+    HOLD = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2",
+        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 FOR KEY SHARE";
     PAGE = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
         AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
         AND (CAST($4 AS TEXT) IS NULL OR external_id = $4) AND (CAST($5 AS TEXT) IS NULL OR sha256 = $5) \
+        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
+    /// The same where one of these is named: SQLite looks for an index before it knows what is bound.
+    PAGE_BY_EXTERNAL_ID = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
+        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
+        AND external_id = $4 AND (CAST($5 AS TEXT) IS NULL OR sha256 = $5) \
+        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
+    PAGE_BY_SHA256 = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
+        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR external_id = $4) AND sha256 = $5 \
         AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
     UPDATE = "UPDATE recordings SET external_id = $2, visibility = $3, title = $4, metadata = $5, updated_at_us = $6 \
         WHERE id = $1";
@@ -36,19 +48,19 @@ statements! {
         postgres "SELECT id FROM jobs WHERE recording_id = $1 ORDER BY serial FOR UPDATE";
     /// Before their attempts go, so that no attempt is added meanwhile.
     LOCK_DELIVERIES = sqlite "SELECT id FROM deliveries \
-        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)",
+        WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1)",
         postgres "SELECT id FROM deliveries \
-        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1) ORDER BY serial FOR UPDATE";
+        WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1) ORDER BY serial FOR UPDATE";
     DELETE_WINDOWS = "DELETE FROM transcript_windows \
         WHERE transcript_id IN (SELECT id FROM transcripts WHERE recording_id = $1)";
     DELETE_TRANSCRIPTS = "DELETE FROM transcripts WHERE recording_id = $1";
     DELETE_STAGES = "DELETE FROM job_stages WHERE job_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
     DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM deliveries \
-        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1))";
+        WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1))";
     DELETE_DELIVERIES = "DELETE FROM deliveries \
-        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
+        WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1)";
     DELETE_KEYS = "DELETE FROM idempotency_keys \
-        WHERE subject_id = $1 OR subject_id IN (SELECT id FROM jobs WHERE recording_id = $1)";
+        WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1)";
     DELETE_JOBS = "DELETE FROM jobs WHERE recording_id = $1";
     DELETE = "DELETE FROM recordings WHERE id = $1";
 }
@@ -204,6 +216,16 @@ pub(crate) async fn find(
     row.map(RecordingRow::read).transpose()
 }
 
+/// The same, which cannot be deleted until the transaction ends.
+pub(crate) async fn hold(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    id: &RecordingId,
+) -> Result<Option<Recording>, Error> {
+    let row = run!(conn, fetch_optional::<RecordingRow>, HOLD, workspace.as_str(), id.as_str())?;
+    row.map(RecordingRow::read).transpose()
+}
+
 impl Store {
     /// The recording `id` of `workspace`, if there is one.
     ///
@@ -216,6 +238,7 @@ impl Store {
     ) -> Result<Option<Recording>, Error> {
         find(&mut self.reader().await?.conn(), workspace, id).await
     }
+
     /// Recordings of `workspace`, newest first, from below the serial `before` on.
     ///
     /// # Errors
@@ -230,11 +253,16 @@ impl Store {
         text::check("source", filter.source.as_deref())?;
         text::check("external id", filter.external_id.as_deref())?;
         text::check("checksum", filter.sha256.as_deref())?;
+        let statement = match (&filter.external_id, &filter.sha256) {
+            (Some(_), _) => PAGE_BY_EXTERNAL_ID,
+            (None, Some(_)) => PAGE_BY_SHA256,
+            (None, None) => PAGE,
+        };
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<RecordingRow>,
-            PAGE,
+            statement,
             workspace.as_str(),
             before.unwrap_or(i64::MAX),
             filter.source.as_deref(),
@@ -306,6 +334,7 @@ impl Store {
                 let Some(recording) = lock(conn, &workspace, &id).await? else {
                     return Ok(false);
                 };
+                deliveries::hold_subscribed(conn, &workspace).await?;
                 run!(conn, fetch_all::<(String,)>, LOCK_DELIVERIES, id.as_str())?;
                 media::delete_of(conn, &id, clock.now()).await?;
                 for statement in [

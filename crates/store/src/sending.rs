@@ -12,7 +12,7 @@ use hansard_domain::source::Callback;
 use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
-use crate::deliveries::{Attempt, Delivery, DeliveryRow, Recipient};
+use crate::deliveries::{Attempt, Delivery, DeliveryRow, Recipient, delivery_columns};
 use crate::endpoints::{self, Target};
 use crate::leases::Held;
 use crate::{Error, Store};
@@ -30,17 +30,19 @@ statements! {
     CLAIM = sqlite "UPDATE deliveries SET lease_owner = $1, next_attempt_us = $2, fence = fence + 1 \
         WHERE id IN (SELECT id FROM deliveries WHERE state = 'pending' AND receiver = $3 AND next_attempt_us <= $4 \
             ORDER BY next_attempt_us, serial LIMIT $5) \
-        RETURNING serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, \
-        attempts, next_attempt_us, lease_owner, fence, created_at_us, finished_at_us",
+        RETURNING " (delivery_columns),
         postgres "UPDATE deliveries SET lease_owner = $1, next_attempt_us = $2, fence = fence + 1 \
         WHERE id = ANY (ARRAY(SELECT id FROM deliveries WHERE state = 'pending' AND receiver = $3 AND next_attempt_us <= $4 \
             ORDER BY next_attempt_us, serial LIMIT $5 FOR UPDATE SKIP LOCKED)) \
-        RETURNING serial, id, workspace_id, event_id, kind, subject_id, data, endpoint_id, callback, receiver, state, \
-        attempts, next_attempt_us, lease_owner, fence, created_at_us, finished_at_us";
+        RETURNING " (delivery_columns);
+    LOCK_RECEIVER = sqlite "SELECT id FROM endpoints WHERE id = (SELECT endpoint_id FROM deliveries WHERE id = $1)",
+        postgres "SELECT id FROM endpoints WHERE id = (SELECT endpoint_id FROM deliveries WHERE id = $1) FOR UPDATE";
     LOCK = sqlite "SELECT endpoint_id FROM deliveries WHERE id = $1 AND fence = $2 AND state = 'pending'",
         postgres "SELECT endpoint_id FROM deliveries WHERE id = $1 AND fence = $2 AND state = 'pending' FOR UPDATE";
     ATTEMPTED = "INSERT INTO delivery_attempts (delivery_id, number, started_at_us, duration_us, status, error) \
         VALUES ($1, (SELECT COALESCE(MAX(number), 0) + 1 FROM delivery_attempts WHERE delivery_id = $1), $2, $3, $4, $5)";
+    GIVE_UP = "UPDATE deliveries SET state = 'failed', finished_at_us = $2, lease_owner = NULL, fence = fence + 1 \
+        WHERE serial = $1";
     SETTLE = "UPDATE deliveries SET state = $2, attempts = attempts + 1, next_attempt_us = $3, finished_at_us = $4, \
         lease_owner = NULL, fence = fence + 1 WHERE id = $1";
 }
@@ -157,6 +159,10 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let id = lease.delivery.as_str();
+                if settled == Settled::Gone {
+                    // Its other deliveries will be cancelled: whoever does that begins with the endpoint.
+                    run!(conn, fetch_optional::<(String,)>, LOCK_RECEIVER, id)?;
+                }
                 let row = run!(conn, fetch_optional::<(Option<String>,)>, LOCK, id, lease.fence)?;
                 let Some((endpoint,)) = row else { return Ok(Held::Lost) };
                 run!(
@@ -242,12 +248,13 @@ async fn take(
     )?;
     rows.sort_by_key(|row| row.serial);
     for row in rows {
-        let (fence, receiver) = (row.fence, row.receiver.clone());
-        // One row that cannot be read must not hold up the rest of the outbox.
+        let (serial, fence, receiver) = (row.serial, row.fence, row.receiver.clone());
         let delivery = match row.read() {
             Ok(delivery) => delivery,
+            // It must not hold up the rest of the outbox, nor its job for ever. It can be sent again once it can be read.
             Err(error) => {
-                tracing::error!(error = %error, "a delivery is skipped");
+                tracing::error!(error = %error, "a delivery is given up");
+                run!(conn, execute, GIVE_UP, serial, now.as_micros())?;
                 continue;
             }
         };

@@ -26,6 +26,7 @@ on_both! {
     a_delivery_that_has_ended_is_sent_again_with_its_id,
     a_delivery_whose_worker_is_gone_goes_to_the_next_one,
     a_receiver_that_is_gone_is_left_alone,
+    a_delivery_that_cannot_be_read_is_given_up,
     what_waits_for_a_disabled_endpoint_is_cancelled,
     receivers_take_turns_and_none_has_more_than_its_share,
 }
@@ -236,7 +237,7 @@ async fn an_event_goes_to_those_who_subscribe(db: TestDb) {
     let about =
         DeliveryFilter { subject: Some(accepted.job.id.to_string()), ..DeliveryFilter::default() };
     assert_eq!(listed(&store, &workspace, about).await.len(), 2);
-    assert_eq!(store.next_delivery().await.unwrap(), Some(db.clock.now()));
+    assert!(store.next_delivery().await.unwrap().unwrap() <= db.clock.now());
 }
 
 async fn a_callback_is_told_of_the_end(db: TestDb) {
@@ -358,6 +359,21 @@ async fn a_receiver_that_is_gone_is_left_alone(db: TestDb) {
     assert_eq!(listed(&store, &workspace, cancelled).await.len(), 1);
     store.accept(&workspace, remote(), job(), None).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), None);
+}
+
+async fn a_delivery_that_cannot_be_read_is_given_up(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let endpoint = endpoint(&store, &workspace, &[]).await;
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
+    db.sql("UPDATE deliveries SET kind = 'chunk.made'").await;
+    store.test_endpoint(&workspace, &endpoint.id, None).await.unwrap();
+
+    let readable = due(&store).await;
+
+    assert_eq!(readable.delivery.kind, EventKind::EndpointTest);
+    let given_up = "SELECT COUNT(*) FROM deliveries WHERE state = 'failed' AND kind = 'chunk.made'";
+    assert_eq!(db.count(given_up).await, 1);
 }
 
 async fn what_waits_for_a_disabled_endpoint_is_cancelled(db: TestDb) {
