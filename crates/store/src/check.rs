@@ -52,7 +52,7 @@ impl Store {
     /// # Errors
     /// Where the database does not answer.
     pub async fn check_rows(&self) -> Result<Vec<String>, Error> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.patient_reader().await?;
         let mut conn = reader.conn();
         let pages = run!(&mut conn, fetch_all::<(String,)>, PAGES)?;
         let mut findings: Vec<String> =

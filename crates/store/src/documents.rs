@@ -36,7 +36,7 @@ pub(crate) trait Document: Sized {
 /// `value` as text for its column.
 pub(crate) fn write<T: Document>(value: &T) -> String {
     let versioned = Versioned { v: VERSION, document: value.form() };
-    serde_json::to_string(&versioned).expect("forms have text keys and finite numbers")
+    serde_json::to_string(&versioned).expect("forms have text keys")
 }
 
 /// The value in a column of `table`'s row `id`.

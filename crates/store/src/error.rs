@@ -53,6 +53,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A media object was removed before it was accepted, a day after it was written. Writing it again helps.
+    #[error("the media object {key} was swept before it was accepted")]
+    MediaSwept {
+        /// The object's key.
+        key: String,
+    },
     /// A value that no row can hold, as text with a NUL character.
     #[error("{0}")]
     Invalid(String),
@@ -93,10 +99,11 @@ impl Error {
     pub(crate) fn of(statement: &'static str, source: sqlx::Error) -> Self {
         let busy = match &source {
             sqlx::Error::PoolTimedOut => true,
-            // SQLITE_BUSY; on PostgreSQL lock_not_available, deadlock_detected, serialization_failure, too_many_connections.
-            sqlx::Error::Database(error) => error
-                .code()
-                .is_some_and(|code| matches!(&*code, "5" | "55P03" | "40P01" | "40001" | "53300")),
+            // On PostgreSQL lock_not_available, deadlock_detected, serialization_failure, too_many_connections, query_canceled.
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                is_sqlite_busy(&code)
+                    || matches!(&*code, "55P03" | "40P01" | "40001" | "53300" | "57014")
+            }),
             _ => false,
         };
         if is_foreign_character(&source) {
@@ -108,6 +115,11 @@ impl Error {
         }
     }
 
+    /// Whether the media store answers, and does not have the object.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Media(object_store::Error::NotFound { .. }))
+    }
+
     /// Whether the database itself is out of reach, and not the operation wrong.
     pub fn is_unavailable(&self) -> bool {
         match self {
@@ -117,6 +129,11 @@ impl Error {
             _ => false,
         }
     }
+}
+
+/// SQLITE_BUSY and its kinds, which are told apart in the higher bits.
+fn is_sqlite_busy(code: &str) -> bool {
+    code.len() < 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 5)
 }
 
 /// PostgreSQL's character_not_in_repertoire: a NUL that no check at the boundary saw.

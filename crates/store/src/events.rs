@@ -11,9 +11,10 @@ use std::str::FromStr;
 
 use hansard_domain::event::EventKind;
 use hansard_domain::id::{EventId, Id, WorkspaceId};
+use hansard_domain::source::Callback;
 use hansard_domain::time::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::{Connection as _, FromRow, PgConnection};
 use tokio::sync::watch;
 
 use crate::backend::{Conn, run, statements};
@@ -189,9 +190,9 @@ impl Store {
 
 /// Lets the log go on in a server whose transaction numbers are lower than those that the events come from, as after a dump
 /// was restored: every new event comes after every old one, and cursors of readers stay good.
-pub(crate) async fn follow_epochs(pool: &PgPool) -> Result<(), Error> {
+pub(crate) async fn follow_epochs(conn: &mut PgConnection) -> Result<(), Error> {
     let failed = |error| Error::of("store::events::FOLLOW", error);
-    let mut transaction = pool.begin().await.map_err(failed)?;
+    let mut transaction = conn.begin().await.map_err(failed)?;
     // One process at a time, each with the transaction numbers of its own moment.
     let alone = sqlx::query("LOCK TABLE event_epochs IN EXCLUSIVE MODE");
     alone.execute(&mut *transaction).await.map_err(failed)?;
@@ -241,13 +242,13 @@ pub(crate) async fn publish(
     publish_to(conn, clock, now, event, None).await
 }
 
-/// The same, with one more receiver: the callback of the job that the event ends, as stored with it.
+/// The same, with one more receiver: the callback of the job that the event ends.
 pub(crate) async fn publish_to(
     conn: &mut Conn<'_>,
     clock: &Clock,
     now: Timestamp,
     event: &NewEvent<'_>,
-    callback: Option<&str>,
+    callback: Option<&Callback>,
 ) -> Result<(), Error> {
     let (id, data) = append(conn, clock, now, event).await?;
     let NewEvent { workspace, kind, subject, .. } = *event;

@@ -2,8 +2,8 @@
 //!
 //! Forward only: to go back, restore a backup (docs/decisions). The two folders hold the same numbers and names.
 
+use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use sqlx::{Acquire, SqlSafeStr};
 
 use crate::Error;
 
@@ -72,12 +72,9 @@ fn migrator(sql: impl Fn(&Version) -> &'static str) -> Migrator {
 }
 
 /// Brings the schema up to date. Whoever comes second waits for the first and finds nothing to do.
-pub(crate) async fn run<'a, A>(migrator: &Migrator, database: A) -> Result<(), Error>
-where
-    A: Acquire<'a>,
-    <A::Connection as std::ops::Deref>::Target: Migrate,
-{
-    migrator.run(database).await.map_err(|source| Error::Schema {
+pub(crate) async fn run<C: Migrate>(migrator: &Migrator, conn: &mut C) -> Result<(), Error> {
+    // `Migrator::run` on a borrowed connection makes a future that no other thread may take over.
+    migrator.run_direct(None, conn, false).await.map_err(|source| Error::Schema {
         reason: "a version could not be applied; a database of a newer Hansard needs that Hansard"
             .to_owned(),
         source: Some(source),

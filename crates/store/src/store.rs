@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, PgPool, Postgres, SqlitePool};
 use tokio::sync::watch;
 
 use crate::backend::{Conn, Reader};
@@ -21,6 +22,9 @@ const BUSY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A PostgreSQL statement that takes longer than this is given up: no row that Hansard reads takes so long to find. So is a
 /// transaction whose process is silent for as long: it would hold back the event log.
 const STATEMENT_TIMEOUT: &str = "60s";
+
+/// More than this between our clock and the database's is worth a warning.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
 
 /// Pages of the write-ahead log after which SQLite folds it into the database: 16 MiB.
 const CHECKPOINT_PAGES: &str = "4096";
@@ -70,7 +74,7 @@ pub struct Settings {
     pub database: Database,
     /// Connections that read (SQLite), or connections at all (PostgreSQL).
     pub connections_max: u32,
-    /// Jobs that may wait at once.
+    /// Jobs that may wait at once. Requests that are accepted at the same moment may be a few too many.
     pub queue_max: u32,
     /// Where media objects go.
     pub media: Media,
@@ -140,7 +144,24 @@ impl Store {
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         let store = Self::connect(settings).await?;
         store.migrate().await?;
+        store.compare_clocks().await?;
         Ok(store)
+    }
+
+    /// Says so where the clock of this machine is not that of the database: leases are judged by the clock of each worker.
+    async fn compare_clocks(&self) -> Result<(), Error> {
+        let Backend::Postgres { pool } = &self.inner.backend else { return Ok(()) };
+        let theirs = sqlx::query_scalar(
+            "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        );
+        let theirs: i64 =
+            theirs.fetch_one(pool).await.map_err(|e| Error::of("store::compare_clocks", e))?;
+        let apart = Duration::from_micros(self.clock().now().as_micros().abs_diff(theirs));
+        if apart > CLOCKS_APART_MAX {
+            let apart_ms = u64::try_from(apart.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(apart_ms, "the clocks of this machine and of the database differ");
+        }
+        Ok(())
     }
 
     /// Brings the schema up to date, one process at a time.
@@ -151,11 +172,14 @@ impl Store {
         match &self.inner.backend {
             Backend::Sqlite { path, writing, .. } => {
                 let _alone = lock_file(path).await?;
-                migrations::run(&migrations::sqlite(), writing).await
+                let mut conn =
+                    writing.acquire().await.map_err(|e| Error::of("store::migrate", e))?;
+                migrations::run(&migrations::sqlite(), &mut *conn).await
             }
             Backend::Postgres { pool } => {
-                migrations::run(&migrations::postgres(), pool).await?;
-                events::follow_epochs(pool).await
+                let mut conn = patient(pool).await?;
+                migrations::run(&migrations::postgres(), &mut *conn).await?;
+                events::follow_epochs(&mut conn).await
             }
         }
     }
@@ -224,6 +248,14 @@ impl Store {
         })
     }
 
+    /// A connection for reading everything, however long that takes.
+    pub(crate) async fn patient_reader(&self) -> Result<Reader, Error> {
+        match &self.inner.backend {
+            Backend::Sqlite { .. } => self.reader().await,
+            Backend::Postgres { pool } => patient(pool).await.map(Reader::Postgres),
+        }
+    }
+
     /// Runs `work` in one transaction that may write, and returns when it is durable.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, Error>
     where
@@ -244,6 +276,15 @@ impl Store {
         self.inner.written.send_replace(());
         Ok(value)
     }
+}
+
+/// A connection on which a statement may take as long as it takes. It does not go back among the others.
+async fn patient(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+    let failed = |error| Error::of("store::patient", error);
+    let mut conn = pool.acquire().await.map_err(failed)?;
+    conn.close_on_drop();
+    sqlx::query("SET statement_timeout = 0").execute(&mut *conn).await.map_err(failed)?;
+    Ok(conn)
 }
 
 async fn open_sqlite(
@@ -282,6 +323,8 @@ async fn open_postgres(
     let options = options
         .application_name("hansard")
         .options([
+            // What idempotency keys and claims rely on, whatever the server's own default is.
+            ("default_transaction_isolation", "read committed"),
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
         ])
