@@ -30,21 +30,22 @@ statements! {
         postgres "INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
         VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
         $1, $2, $3, $4, $5, $6)";
+    /// On SQLite all epochs are 0, and `seq` is the number of the row.
     READ = sqlite "SELECT epoch, seq, id, workspace_id, kind, subject_id, data, created_at_us \
-        FROM events WHERE (epoch, seq) > ($1, $2) ORDER BY epoch, seq LIMIT $3",
+        FROM events WHERE epoch >= $1 AND seq > $2 ORDER BY seq LIMIT $3",
         postgres "SELECT epoch, seq, id, workspace_id, kind, subject_id, data, created_at_us \
         FROM events WHERE (epoch, seq) > ($1, $2) \
         AND epoch < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) \
             + (SELECT shift FROM event_epochs) \
         ORDER BY epoch, seq LIMIT $3";
     READ_OF_WORKSPACE = sqlite "SELECT epoch, seq, id, workspace_id, kind, subject_id, data, created_at_us \
-        FROM events WHERE workspace_id = $4 AND (epoch, seq) > ($1, $2) ORDER BY epoch, seq LIMIT $3",
+        FROM events WHERE workspace_id = $4 AND epoch >= $1 AND seq > $2 ORDER BY seq LIMIT $3",
         postgres "SELECT epoch, seq, id, workspace_id, kind, subject_id, data, created_at_us \
         FROM events WHERE workspace_id = $4 AND (epoch, seq) > ($1, $2) \
         AND epoch < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) \
             + (SELECT shift FROM event_epochs) \
         ORDER BY epoch, seq LIMIT $3";
-    LAST = sqlite "SELECT epoch, seq FROM events ORDER BY epoch DESC, seq DESC LIMIT 1",
+    LAST = sqlite "SELECT epoch, seq FROM events WHERE seq = (SELECT MAX(seq) FROM events)",
         postgres "SELECT epoch, seq FROM events \
         WHERE epoch < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) \
             + (SELECT shift FROM event_epochs) \
@@ -139,12 +140,17 @@ impl EventRow {
     }
 }
 
+/// The event in `row`, unless it cannot be read.
+fn readable(row: EventRow) -> Option<Event> {
+    row.read().map_err(|error| tracing::warn!(error = %error, "an event is skipped")).ok()
+}
+
 impl Store {
     /// Up to `limit` events after `after`, or from the first one on, of one workspace or of all; never more than
     /// [`EVENTS_PER_READ_MAX`].
     ///
-    /// Whoever goes on after the last event that it got sees every event exactly once, in one order. Fewer than `limit` may
-    /// come while more are on their way.
+    /// Whoever goes on after the last event that it got sees every event exactly once, in one order, except those that only a
+    /// newer Hansard can read. Fewer than `limit` may come while more are on their way.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -154,17 +160,31 @@ impl Store {
         workspace: Option<&WorkspaceId>,
         limit: u32,
     ) -> Result<Vec<Event>, Error> {
-        let (epoch, seq) = after.map_or((0, 0), |cursor| (cursor.epoch, cursor.seq));
+        let (mut epoch, mut seq) = after.map_or((0, 0), |cursor| (cursor.epoch, cursor.seq));
         let limit = i64::from(limit.min(EVENTS_PER_READ_MAX));
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
-        let rows = match workspace.map(WorkspaceId::as_str) {
-            None => run!(&mut conn, fetch_all::<EventRow>, READ, epoch, seq, limit)?,
-            Some(id) => {
-                run!(&mut conn, fetch_all::<EventRow>, READ_OF_WORKSPACE, epoch, seq, limit, id)?
+        loop {
+            let rows = match workspace.map(WorkspaceId::as_str) {
+                None => run!(&mut conn, fetch_all::<EventRow>, READ, epoch, seq, limit)?,
+                Some(id) => run!(
+                    &mut conn,
+                    fetch_all::<EventRow>,
+                    READ_OF_WORKSPACE,
+                    epoch,
+                    seq,
+                    limit,
+                    id
+                )?,
+            };
+            let Some(last) = rows.last() else { return Ok(Vec::new()) };
+            (epoch, seq) = (last.epoch, last.seq);
+            // One event that only a newer Hansard can read must not end the log for everybody.
+            let events: Vec<_> = rows.into_iter().filter_map(readable).collect();
+            if !events.is_empty() {
+                return Ok(events);
             }
-        };
-        rows.into_iter().map(EventRow::read).collect()
+        }
     }
 
     /// The end of the log as it can be read now, `None` if it is empty: for a reader who wants what comes from here on.

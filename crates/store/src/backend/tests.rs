@@ -3,7 +3,7 @@ use std::path::Path;
 
 use hansard_domain::time::Timestamp;
 use hansard_testkit::postgres::Postgres;
-use sqlx::{Executor, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{Executor, PgPool, Row, SqlSafeStr, SqlitePool};
 
 use super::Statement;
 use crate::{Clock, Database, Media, Settings, Store};
@@ -63,6 +63,75 @@ async fn every_statement_is_one_of_both_databases() {
     }
 
     assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+/// Tables that grow with use.
+const GROWING: [&str; 10] = [
+    "deliveries",
+    "delivery_attempts",
+    "events",
+    "idempotency_keys",
+    "job_stages",
+    "jobs",
+    "media_objects",
+    "recordings",
+    "transcript_windows",
+    "transcripts",
+];
+
+/// Indexes of what waits and what runs, which stay small: they may be gone through from end to end.
+const SMALL: [&str; 6] = [
+    "deliveries_by_receiver",
+    "deliveries_due",
+    "jobs_running",
+    "jobs_waiting",
+    "jobs_waiting_by_workspace",
+    "media_objects_due",
+];
+
+/// Where there is more than one index, the one that finds the fewest rows.
+const CHOICES: [(&str, &str); 7] = [
+    ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
+    ("deliveries::PAGE_TO", "deliveries_by_endpoint"),
+    ("jobs::PAGE_OF_RECORDING", "jobs_by_recording"),
+    ("recordings::PAGE_BY_EXTERNAL_ID", "recordings_by_external_id"),
+    ("recordings::PAGE_BY_SHA256", "recordings_by_sha256"),
+    ("transcribing::BUSY_TWIN", "jobs_by_recording"),
+    ("transcripts::PAGE_OF_RECORDING", "transcripts_by_recording"),
+];
+
+/// Whether a step of a plan reads a whole table that grows.
+fn reads_everything(step: &str) -> bool {
+    let mut words = step.split(' ');
+    let (first, table) = (words.next(), words.next().unwrap_or_default());
+    let index = step.split("INDEX ").nth(1).unwrap_or_default();
+    first == Some("SCAN") && GROWING.contains(&table) && !SMALL.contains(&index)
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_that_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hansard.db");
+    migrate(Database::Sqlite { path: path.clone() }, folder.path()).await;
+    let sqlite = SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+
+    let mut found = Vec::new();
+    let all = ALL.iter().copied().flatten();
+    // A check of the whole database reads all of it.
+    for statement in all.filter(|statement| !statement.name.starts_with("hansard_store::check")) {
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.sqlite);
+        let steps = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_all(&sqlite).await.unwrap();
+        let plan: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+        let is_listed = |name: &str| statement.name == format!("hansard_store::{name}");
+        let chosen = CHOICES.iter().find(|(name, _)| is_listed(name)).map(|(_, index)| *index);
+        if plan.iter().any(|step| reads_everything(step))
+            || chosen.is_some_and(|index| !plan.iter().any(|step| step.contains(index)))
+        {
+            found.push(format!("{}: {}", statement.name, plan.join("; ")));
+        }
+    }
+
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

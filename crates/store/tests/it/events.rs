@@ -16,6 +16,7 @@ on_both! {
     a_workspace_sees_its_own_events_only,
     a_reader_among_many_writers_sees_every_event_once,
     a_write_is_noticed_at_once,
+    an_event_of_an_unknown_kind_is_passed_over,
 }
 
 /// Longer than anything here takes on a busy machine.
@@ -134,6 +135,20 @@ async fn a_write_is_noticed_at_once(db: TestDb) {
 
     assert!(writes.has_changed().unwrap());
     writes.changed().await.unwrap();
+}
+
+async fn an_event_of_an_unknown_kind_is_passed_over(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    accept(&store, &workspace).await;
+    readable(&store, EVENTS_PER_JOB).await;
+    // As a newer Hansard would write it.
+    db.sql("UPDATE events SET kind = 'chunk.made' WHERE kind = 'recording.created'").await;
+
+    assert_eq!(kinds(&store.read_events(None, None, 1).await.unwrap()), ["job.queued"]);
+    let its_own = store.read_events(None, Some(&workspace), 1).await.unwrap();
+    assert_eq!(kinds(&its_own), ["job.queued"]);
+    assert!(read(&store, Some(its_own[0].cursor)).await.is_empty());
 }
 
 async fn connect(db: &TestDb) -> PgConnection {
