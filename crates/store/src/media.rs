@@ -20,13 +20,17 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, WriteMultipart};
 use ring::digest::{Context, SHA256};
+use tokio::runtime::Handle;
 
 use crate::backend::{Conn, run, statements};
 use crate::documents::hex;
-use crate::{Error, Store};
+use crate::{Error, Store, s3};
 
 /// An object that was not accepted this long after its writing began is swept.
 const WRITING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long an object is left alone that could not be removed, so that it does not hold up the others.
+const SWEEP_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// Objects that one sweep removes.
 const SWEEP_MAX: i64 = 100;
@@ -51,6 +55,9 @@ statements! {
     ABANDON = "UPDATE media_objects SET state = 'deleting', due_us = $2 WHERE key = $1 AND state = 'writing'";
     DELETE_OF_RECORDING = "UPDATE media_objects SET state = 'deleting', due_us = $2 WHERE recording_id = $1";
     DUE = "SELECT key FROM media_objects WHERE state <> 'kept' AND due_us <= $1 ORDER BY due_us LIMIT $2";
+    /// From then on no recording can be accepted with it.
+    CONDEMN = "UPDATE media_objects SET state = 'deleting' WHERE key = $1 AND state <> 'kept'";
+    POSTPONE = "UPDATE media_objects SET due_us = $2 WHERE key = $1 AND state = 'deleting'";
     FORGET = "DELETE FROM media_objects WHERE key = $1 AND state <> 'kept'";
 }
 
@@ -157,13 +164,15 @@ impl Media {
         }
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers us, also if it is to say that we may not list it.
     ///
     /// # Errors
     /// [`Error::Media`] where it does not.
     pub async fn check(&self) -> Result<(), Error> {
-        match self.objects.head(&Key::from("ready")).await {
+        // S3 denies an object that is missing to who may not list the bucket, and says why only where it may send a body.
+        match self.objects.get(&Key::from("ready")).await {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) if s3::is_denied(&error) => Ok(()),
             Err(error) => Err(Error::Media(error)),
         }
     }
@@ -191,7 +200,7 @@ impl Media {
     async fn write<E>(
         &self,
         key: &str,
-        mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin + Send,
+        bytes: impl Stream<Item = Result<Bytes, E>> + Unpin + Send,
         limit: u64,
     ) -> Result<Written, WriteError>
     where
@@ -199,29 +208,42 @@ impl Media {
     {
         let upload = self.objects.put_multipart(&Key::from(key)).await.map_err(Error::Media)?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        let (mut size, mut head, mut hash) = (0, BytesMut::new(), Context::new(&SHA256));
-        while let Some(piece) = bytes.next().await {
-            let piece = match piece {
-                Ok(piece) if size + piece.len() as u64 <= limit => piece,
-                refused => {
-                    // What was written so far goes at once; where that fails, the sweep comes by.
-                    let _ = upload.abort().await;
-                    return Err(match refused {
-                        Ok(_) => WriteError::TooLarge { limit },
-                        Err(error) => WriteError::Source(error.into()),
-                    });
-                }
-            };
-            size += piece.len() as u64;
-            head.extend_from_slice(&piece[..piece.len().min(HEAD_BYTES - head.len())]);
-            hash.update(&piece);
-            upload.wait_for_capacity(PARTS_IN_FLIGHT_MAX).await.map_err(Error::Media)?;
-            upload.put(piece);
+        match fill(&mut upload, bytes, limit).await {
+            Ok((size, sha256, head)) => {
+                upload.finish().await.map_err(Error::Media)?;
+                Ok(Written { key: key.to_owned(), size, sha256, head })
+            }
+            Err(error) => {
+                // What was written so far goes at once; where that fails, the sweep comes by.
+                let _ = upload.abort().await;
+                Err(error)
+            }
         }
-        upload.finish().await.map_err(Error::Media)?;
-        let (key, sha256) = (key.to_owned(), hex(hash.finish().as_ref()));
-        Ok(Written { key, size, sha256, head: head.freeze() })
     }
+}
+
+/// Writes the pieces of `bytes`; returns size, checksum and first bytes.
+async fn fill<E>(
+    upload: &mut WriteMultipart,
+    mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin + Send,
+    limit: u64,
+) -> Result<(u64, String, Bytes), WriteError>
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (mut size, mut head, mut hash) = (0, BytesMut::new(), Context::new(&SHA256));
+    while let Some(piece) = bytes.next().await {
+        let piece = piece.map_err(|error| WriteError::Source(error.into()))?;
+        size += piece.len() as u64;
+        if size > limit {
+            return Err(WriteError::TooLarge { limit });
+        }
+        head.extend_from_slice(&piece[..piece.len().min(HEAD_BYTES - head.len())]);
+        hash.update(&piece);
+        upload.wait_for_capacity(PARTS_IN_FLIGHT_MAX).await.map_err(Error::Media)?;
+        upload.put(piece);
+    }
+    Ok((size, hex(hash.finish().as_ref()), head.freeze()))
 }
 
 /// Marks an object as one that stays, for `recording`, in place of the one that it had. Refused if it was swept in the
@@ -233,8 +255,7 @@ pub(crate) async fn keep(
     now: Timestamp,
 ) -> Result<(), Error> {
     if run!(conn, execute, KEEP, key, recording.as_str())? == 0 {
-        let reason = "it was swept before it was accepted".to_owned();
-        return Err(Error::Corrupt { table: "media_objects", id: key.to_owned(), reason });
+        return Err(Error::MediaSwept { key: key.to_owned() });
     }
     run!(conn, execute, REPLACE, recording.as_str(), key, now.as_micros()).map(drop)
 }
@@ -246,6 +267,24 @@ pub(crate) async fn delete_of(
     now: Timestamp,
 ) -> Result<(), Error> {
     run!(conn, execute, DELETE_OF_RECORDING, recording.as_str(), now.as_micros()).map(drop)
+}
+
+/// An object whose writing may be dropped in the middle, as when a caller hangs up or a job is cancelled. Then it is given up.
+struct Unfinished<'a> {
+    store: &'a Store,
+    key: Option<String>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let (Some(key), Ok(runtime)) = (self.key.take(), Handle::try_current()) else { return };
+        let store = self.store.clone();
+        runtime.spawn(async move {
+            if let Err(error) = store.abandon_media(&key).await {
+                tracing::warn!(error = %error, "a media object could not be given up");
+            }
+        });
+    }
 }
 
 impl Store {
@@ -264,9 +303,14 @@ impl Store {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let key = self.announce_media(workspace).await?;
+        let mut unfinished = Unfinished { store: self, key: Some(key.clone()) };
         let written = self.media().write(&key, bytes, limit).await;
-        if written.is_err() {
-            self.abandon_media(&key).await?;
+        unfinished.key = None;
+        if written.is_err()
+            && let Err(error) = self.abandon_media(&key).await
+        {
+            // The sweep finds it a day later.
+            tracing::warn!(error = %error, "a media object could not be given up");
         }
         written
     }
@@ -274,22 +318,40 @@ impl Store {
     /// Removes what is due: objects whose recording was deleted, and those that were never accepted. Returns how many.
     ///
     /// # Errors
-    /// Where the database or the media store fails; what is left is due again at the next sweep.
+    /// Where the database fails, or the media store does not remove an object; the others are removed all the same, and this
+    /// one is tried again after an hour.
     pub async fn sweep_media(&self) -> Result<u64, Error> {
         let now = self.clock().now().as_micros();
         let mut reader = self.reader().await?;
         let due = run!(&mut reader.conn(), fetch_all::<(String,)>, DUE, now, SWEEP_MAX)?;
         drop(reader);
-        let mut removed = 0;
+        let (mut removed, mut failed) = (0, None);
         for (key,) in due {
-            self.media().remove(&key).await?;
+            let row = key.clone();
+            let condemned = self
+                .write(move |conn| Box::pin(async move { run!(conn, execute, CONDEMN, &row) }))
+                .await?;
+            // Accepted in the meantime, or swept by somebody else.
+            if condemned == 0 {
+                continue;
+            }
+            let gone = self.media().remove(&key).await;
+            let (is_gone, later) = (gone.is_ok(), self.clock().now().after(SWEEP_PAUSE));
             self.write(move |conn| {
-                Box::pin(async move { run!(conn, execute, FORGET, &key).map(drop) })
+                Box::pin(async move {
+                    match is_gone {
+                        true => run!(conn, execute, FORGET, &key),
+                        false => run!(conn, execute, POSTPONE, &key, later.as_micros()),
+                    }
+                })
             })
             .await?;
-            removed += 1;
+            match gone {
+                Ok(()) => removed += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(removed)
+        failed.map_or(Ok(removed), Err)
     }
 
     /// Writes the row of a new object and returns its key.

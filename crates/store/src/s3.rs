@@ -20,6 +20,7 @@ use object_store::{ClientOptions, GetOptions, ObjectStore, RetryConfig};
 use crate::{Error, Media};
 
 pub use error::S3Error;
+pub(crate) use error::is_denied;
 pub use read::S3Object;
 
 /// Attempts after the first one, for answers that say that another may help and connections that break.
@@ -84,6 +85,10 @@ impl S3 {
     pub async fn open(&self, bucket: &str, key: &str) -> Result<S3Object, S3Error> {
         let objects = self.bucket(bucket)?;
         let path = Key::parse(key).map_err(|_| S3Error::Key)?;
+        // What `object_store` leaves out would make it another object's key.
+        if path.as_ref() != key {
+            return Err(S3Error::Key);
+        }
         let got = objects.get_opts(&path, GetOptions::default()).await.map_err(S3Error::of)?;
         Ok(S3Object::new(Arc::new(objects), path, got))
     }

@@ -6,7 +6,7 @@
 //! A lock on the file keeps out a second writer, of this process or another; the kernel lets go of it when its holder dies.
 
 use std::fs::{File, TryLockError};
-use std::io::{Seek, SeekFrom};
+use std::io::{ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use futures_util::Stream;
 use hansard_domain::id::{Id, UploadId, WorkspaceId};
 use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
+use tokio::io::AsyncWriteExt;
 
 use crate::backend::{run, statements};
 use crate::{Error, Store, WriteError, text};
@@ -243,7 +244,11 @@ impl Store {
         if self.find_upload(workspace, id).await?.is_none() {
             return Ok(Uploaded::Missing);
         }
-        let Some(file) = self.lock_upload(id).await? else { return Ok(Uploaded::Locked) };
+        let file = match self.lock_upload(id).await? {
+            Locked::Here(file) => file,
+            Locked::Elsewhere => return Ok(Uploaded::Locked),
+            Locked::Gone => return self.without_file(workspace, id).await,
+        };
         // What the row says counts only from here on, where nobody else changes it.
         let Some(upload) = self.find_upload(workspace, id).await? else {
             return Ok(Uploaded::Missing);
@@ -257,7 +262,10 @@ impl Store {
         let file = tokio::fs::File::from_std(file);
         let limit = upload.length.unwrap_or(limit);
         let mut piece = Piece { store: self, upload, file, written: offset, keep };
-        if !piece.take(bytes, checksum, limit).await? {
+        let taken = piece.take(bytes, checksum, limit).await;
+        // A write that is still under way would keep the lock after our answer.
+        let _ = piece.file.flush().await;
+        if !taken? {
             return Ok(Uploaded::Mismatch);
         }
         Ok(match self.find_upload(workspace, id).await? {
@@ -279,8 +287,18 @@ impl Store {
         if self.find_upload(workspace, id).await?.is_none() {
             return Ok(Uploaded::Missing);
         }
-        let Some(lock) = self.lock_upload(id).await? else { return Ok(Uploaded::Locked) };
-        self.remove_upload(id).await?;
+        let lock = match self.lock_upload(id).await? {
+            Locked::Here(file) => Some(file),
+            Locked::Elsewhere => return Ok(Uploaded::Locked),
+            Locked::Gone => None,
+        };
+        // The row goes first: a file without a row is swept.
+        let row = id.clone();
+        let deleted = self.write(move |conn| {
+            Box::pin(async move { run!(conn, execute, DELETE, row.as_str()).map(drop) })
+        });
+        deleted.await?;
+        self.remove_upload_file(id).await?;
         drop(lock);
         Ok(Uploaded::Done(()))
     }
@@ -318,34 +336,56 @@ impl Store {
         self.uploads_folder().join(id.as_str())
     }
 
-    /// The file of upload `id`, locked until it is closed; `None` while somebody else has it.
-    async fn lock_upload(&self, id: &UploadId) -> Result<Option<File>, Error> {
+    /// What an upload without its file is: one that was swept a moment ago, or damage.
+    async fn without_file(
+        &self,
+        workspace: &WorkspaceId,
+        id: &UploadId,
+    ) -> Result<Uploaded<Upload>, WriteError> {
+        match self.find_upload(workspace, id).await? {
+            None => Ok(Uploaded::Missing),
+            Some(_) => Err(shorter(id.as_str()).into()),
+        }
+    }
+
+    /// The file of upload `id`, locked until it is closed.
+    async fn lock_upload(&self, id: &UploadId) -> Result<Locked, Error> {
         let path = self.upload_file(id);
         blocking(move || {
-            let file = File::options().write(true).open(&path).map_err(unusable(&path))?;
+            let file = match File::options().write(true).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Gone),
+                Err(error) => return Err(unusable(&path)(error)),
+            };
             match file.try_lock() {
-                Ok(()) => Ok(Some(file)),
-                Err(TryLockError::WouldBlock) => Ok(None),
+                Ok(()) => Ok(Locked::Here(file)),
+                Err(TryLockError::WouldBlock) => Ok(Locked::Elsewhere),
                 Err(TryLockError::Error(error)) => Err(unusable(&path)(error)),
             }
         })
         .await
     }
 
-    /// Removes the row and the file of upload `id`, in this order: a file without a row is swept.
-    async fn remove_upload(&self, id: &UploadId) -> Result<(), Error> {
-        let row = id.clone();
-        self.write(move |conn| {
-            Box::pin(async move { run!(conn, execute, DELETE, row.as_str()).map(drop) })
-        })
-        .await?;
-        let path = self.upload_file(id);
-        match tokio::fs::remove_file(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(unusable(&path)(error))
-            }
-            _ => Ok(()),
-        }
+    async fn remove_upload_file(&self, id: &UploadId) -> Result<(), Error> {
+        remove_file(&self.upload_file(id)).await
+    }
+}
+
+/// The file of an upload.
+enum Locked {
+    /// Locked until it is closed.
+    Here(File),
+    /// Locked by somebody else.
+    Elsewhere,
+    /// There is none.
+    Gone,
+}
+
+/// Removes a file that may be gone already.
+async fn remove_file(path: &Path) -> Result<(), Error> {
+    match tokio::fs::remove_file(path).await {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(unusable(path)(error)),
+        _ => Ok(()),
     }
 }
 

@@ -12,8 +12,8 @@ pub enum S3Error {
         /// What is wrong.
         reason: String,
     },
-    /// A key that no request can name: empty, or with empty, `.` or `..` segments.
-    #[error("this S3 key cannot be asked for")]
+    /// A key that cannot be asked for: with a slash at its beginning or end, or with empty, `.` or `..` segments.
+    #[error("an S3 key must not begin or end with a slash, nor have empty, '.' or '..' segments")]
     Key,
     /// There is no such object.
     #[error("there is no such S3 object")]
@@ -85,6 +85,11 @@ impl S3Error {
             other => Self::Unavailable(Box::new(other)),
         }
     }
+}
+
+/// Whether S3 knows us and does not allow this: an unknown key or a wrong signature is something else.
+pub(crate) fn is_denied(error: &object_store::Error) -> bool {
+    code(error).as_deref() == Some("AccessDenied")
 }
 
 /// The code in the XML of S3's answer, which `object_store` keeps as text somewhere in the chain.

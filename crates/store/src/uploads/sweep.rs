@@ -5,7 +5,7 @@ use std::time::Duration;
 use hansard_domain::id::{Id, UploadId};
 use ulid::Ulid;
 
-use super::{blocking, unusable};
+use super::{Locked, blocking, remove_file, unusable};
 use crate::backend::{run, statements};
 use crate::{Error, Store};
 
@@ -17,6 +17,8 @@ const BEGINNING_MAX: Duration = Duration::from_secs(60 * 60);
 
 statements! {
     EXPIRED = "SELECT id FROM uploads WHERE expires_at_us <= $1 ORDER BY expires_at_us LIMIT $2";
+    /// One that was gone on with since it was found has more time.
+    DELETE_EXPIRED = "DELETE FROM uploads WHERE id = $1 AND expires_at_us <= $2";
     EXISTS = "SELECT COUNT(*) FROM uploads WHERE id = $1";
 }
 
@@ -26,7 +28,9 @@ impl Store {
     /// # Errors
     /// Where the database or the folder fails; what is left goes with the next sweep.
     pub async fn sweep_uploads(&self) -> Result<u64, Error> {
-        Ok(self.sweep_expired().await? + self.sweep_orphans().await?)
+        let expired = self.sweep_expired().await;
+        let orphans = self.sweep_orphans().await?;
+        Ok(expired? + orphans)
     }
 
     async fn sweep_expired(&self) -> Result<u64, Error> {
@@ -35,25 +39,36 @@ impl Store {
         let limit = i64::try_from(SWEEP_MAX).unwrap_or(i64::MAX);
         let expired = run!(&mut reader.conn(), fetch_all::<(String,)>, EXPIRED, now, limit)?;
         drop(reader);
-        let mut removed = 0;
+        let (mut removed, mut failed) = (0, None);
         for id in expired.iter().filter_map(|(id,)| UploadId::parse(id).ok()) {
-            // A file that cannot be locked is written to just now, which gives the upload more time; one that is gone
-            // leaves only the row.
-            let lock = match self.lock_upload(&id).await {
-                Ok(None) => continue,
-                Ok(lock) => lock,
-                Err(Error::File { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound =>
-                {
-                    None
-                }
-                Err(error) => return Err(error),
-            };
-            self.remove_upload(&id).await?;
-            drop(lock);
-            removed += 1;
+            match self.remove_expired(&id, now).await {
+                Ok(true) => removed += 1,
+                Ok(false) => {}
+                // One that cannot be removed does not hold up the others.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(removed)
+        failed.map_or(Ok(removed), Err)
+    }
+
+    /// Removes upload `id`, unless it is gone on with or is gone.
+    async fn remove_expired(&self, id: &UploadId, now: i64) -> Result<bool, Error> {
+        // A file that cannot be locked is written to just now; one that is gone leaves only the row.
+        let lock = match self.lock_upload(id).await? {
+            Locked::Here(file) => Some(file),
+            Locked::Elsewhere => return Ok(false),
+            Locked::Gone => None,
+        };
+        let row = id.clone();
+        let deleted = self.write(move |conn| {
+            Box::pin(async move { run!(conn, execute, DELETE_EXPIRED, row.as_str(), now) })
+        });
+        if deleted.await? == 0 {
+            return Ok(false);
+        }
+        self.remove_upload_file(id).await?;
+        drop(lock);
+        Ok(true)
     }
 
     async fn sweep_orphans(&self) -> Result<u64, Error> {
@@ -70,8 +85,7 @@ impl Store {
             let (rows,) = run!(&mut reader.conn(), fetch_one::<(i64,)>, EXISTS, &name)?;
             drop(reader);
             if rows == 0 {
-                let path = self.uploads_folder().join(&name);
-                tokio::fs::remove_file(&path).await.map_err(unusable(&path))?;
+                remove_file(&self.uploads_folder().join(&name)).await?;
                 removed += 1;
             }
             if removed as usize >= SWEEP_MAX {

@@ -69,7 +69,7 @@ async fn what_is_refused_leaves_nothing(db: TestDb) {
     let refused = store.accept(&workspace, remote(), job(), key("a\0", "h")).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     let refused = store.accept(&workspace, media, job(), key("k", "h")).await;
-    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::MediaSwept { .. })), "{refused:?}");
 
     for counted in [
         "SELECT COUNT(*) FROM recordings",

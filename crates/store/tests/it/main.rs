@@ -26,6 +26,7 @@ macro_rules! on_both {
 }
 
 mod accepting;
+mod contending;
 mod coverage;
 mod db;
 mod events;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
-use hansard_store::{HEAD_BYTES, WriteError};
+use hansard_store::{Error, HEAD_BYTES, WriteError};
 
 use crate::db::{TestDb, claimed, job, pieces, remote, sent, stored, workspace};
 
@@ -14,6 +14,8 @@ on_both! {
     what_was_never_accepted_is_swept,
     what_was_accepted_stays,
     media_that_are_acquired_anew_replace_the_old,
+    an_object_that_cannot_be_removed_holds_up_no_other,
+    what_is_given_up_in_the_middle_is_swept,
 }
 
 async fn an_object_is_read_back(db: TestDb) {
@@ -89,4 +91,51 @@ async fn media_that_are_acquired_anew_replace_the_old(db: TestDb) {
     assert!(!store.media().file(&old.key).unwrap().exists());
     let recording = store.find_recording(&workspace, &made.recording.id).await.unwrap().unwrap();
     assert_eq!(recording.media, Some(new));
+}
+
+async fn an_object_that_cannot_be_removed_holds_up_no_other(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let stuck = stored(&store, &workspace, "stuck").await;
+    let mut beside = store.media().file(&stuck.key).unwrap().into_os_string();
+    beside.push("#1");
+    std::fs::create_dir(&beside).unwrap();
+    store.abandon_media(&stuck.key).await.unwrap();
+    db.clock.advance(Duration::from_secs(1));
+    let other = stored(&store, &workspace, "other").await;
+    store.abandon_media(&other.key).await.unwrap();
+
+    let failed = store.sweep_media().await;
+
+    assert!(matches!(failed, Err(Error::File { .. })), "{failed:?}");
+    assert!(!store.media().file(&other.key).unwrap().exists());
+    assert_eq!(store.sweep_media().await.unwrap(), 0, "it rests");
+    std::fs::remove_dir(&beside).unwrap();
+    db.clock.advance(Duration::from_secs(60 * 60));
+    assert_eq!(store.sweep_media().await.unwrap(), 1);
+}
+
+async fn what_is_given_up_in_the_middle_is_swept(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let endless = stream::pending::<Result<Bytes, std::io::Error>>();
+    let mut writing = Box::pin(store.write_media(&workspace, endless, 3));
+    let announced = async {
+        while db.count("SELECT COUNT(*) FROM media_objects").await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut writing => panic!("it has no end"),
+        () = announced => {}
+    }
+
+    drop(writing);
+
+    let swept = async {
+        while store.sweep_media().await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), swept).await.unwrap();
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt, stream};
 use hansard_store::s3::S3;
 use hansard_store::{Clock, Database, Settings, Store, WriteError};
+use hansard_testkit::receiver::{Answer, Receiver};
 use hansard_testkit::s3::{S3Server, SECRET_KEY};
 use tempfile::TempDir;
 
@@ -75,4 +76,15 @@ async fn a_bucket_that_refuses_us_is_an_error_and_not_a_loss() {
 
     assert!(matches!(failed, Err(WriteError::Store(_))), "{failed:?}");
     assert!(store.media().check().await.is_err());
+}
+
+#[tokio::test]
+async fn a_bucket_that_we_may_not_list_is_there_all_the_same() {
+    let receiver = Receiver::start();
+    let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    receiver.answer_always(Answer::status(403).body(denied));
+
+    let media = account(&receiver.url(""), SECRET_KEY).media("media", "hansard").unwrap();
+
+    media.check().await.unwrap();
 }
