@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The longest that anybody who is asked may put a job off.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// How often an activity is tried, and how long it rests in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
@@ -17,14 +20,15 @@ impl Retries {
     /// The wait after the failure of attempt number `attempt` (from 1), or nothing if it was the last one.
     ///
     /// `random`, from 0 to 1, is the part of the bound that is waited: drawn evenly, so that jobs that failed together do not
-    /// come back together. What the other side asked for (`asked`) is the least.
+    /// come back together. What the other side asked for (`asked`) is the least, up to an hour.
     pub fn pause(&self, attempt: u32, asked: Option<Duration>, random: f64) -> Option<Duration> {
         if attempt >= self.attempts_max {
             return None;
         }
         let doublings = attempt.saturating_sub(1).min(30);
         let bound = self.backoff_first.saturating_mul(1 << doublings).min(self.backoff_max);
-        Some(bound.mul_f64(random.clamp(0.0, 1.0)).max(asked.unwrap_or_default()))
+        let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
+        Some(bound.mul_f64(random.clamp(0.0, 1.0)).max(asked))
     }
 }
 
@@ -63,6 +67,7 @@ mod tests {
         assert_eq!(RETRIES.pause(1, None, 0.25), Some(Duration::from_millis(500)));
         let asked = Some(Duration::from_secs(60));
         assert_eq!(RETRIES.pause(1, asked, 1.0), asked);
+        assert_eq!(RETRIES.pause(1, Some(Duration::MAX), 1.0), Some(RETRY_AFTER_MAX));
     }
 
     #[test]

@@ -91,9 +91,16 @@ impl From<StoreError> for ActivityError {
             return Self::Postponed { by: UNAVAILABLE_PAUSE, source: Some(error.into()) };
         }
         match error {
-            StoreError::Media(_) => {
-                Self::retry(ProblemCode::MediaStoreUnavailable, "the media store failed", error)
+            StoreError::Media(_) if error.is_missing() => {
+                Self::retry(ProblemCode::MediaNotFound, "the recording's media are missing", error)
             }
+            StoreError::Media(_) => {
+                Self::Postponed { by: UNAVAILABLE_PAUSE, source: Some(error.into()) }
+            }
+            StoreError::MediaSwept { .. } => {
+                Self::retry(ProblemCode::Internal, "the media were removed too early", error)
+            }
+            StoreError::Invalid(detail) => Self::permanent(ProblemCode::Internal, detail),
             StoreError::Corrupt { .. } => Self::Permanent {
                 code: ProblemCode::Internal,
                 detail: "a stored value cannot be read".to_owned(),
@@ -152,13 +159,12 @@ impl From<SpeechError> for ActivityError {
             }
             SpeechError::Remote { passing, retry_after, ref reason, .. } => {
                 let detail = format!("the speech service failed: {reason}");
-                if passing {
-                    let (code, after) = (ProblemCode::EngineFailed, retry_after);
-                    Self::Retry { code, detail, after, source: Some(error.into()) }
-                } else {
-                    let code = ProblemCode::EngineRefused;
-                    Self::Permanent { code, detail, source: Some(error.into()) }
-                }
+                // What does not pass by itself, as a key that is refused, is the operator's to mend and no fault of the job.
+                let code = match passing {
+                    true => ProblemCode::EngineFailed,
+                    false => ProblemCode::EngineUnavailable,
+                };
+                Self::Retry { code, detail, after: retry_after, source: Some(error.into()) }
             }
             // The observer is ours and says why it stopped the engine.
             SpeechError::Observer(source) => match source.downcast::<Self>() {

@@ -23,7 +23,7 @@ section! {
         poll_interval: Duration = default("1s").within("10ms", "1m"),
 
         /// How often a job is tried when what failed may pass.
-        attempts_max: u32 = default("5").within("1", "100"),
+        attempts_max: u32 = default("12").within("1", "100"),
 
         /// The wait before the second attempt; it doubles with each further one.
         backoff_first: Duration = default("2s").within("10ms", "1h"),

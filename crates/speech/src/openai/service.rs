@@ -9,6 +9,7 @@ use hansard_net::{
     Url, is_passing_status,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Config;
 use super::reply::Reply;
@@ -142,7 +143,7 @@ impl Service {
     /// What an answer means that is no success.
     async fn refusal(&self, answer: Answer, size: usize) -> Error {
         let status = answer.status().as_u16();
-        let retry_after = answer.retry_after();
+        let retry_after = answer.retry_after().or_else(|| milliseconds(&answer));
         let complaint = Complaint::read(&answer.beginning(COMPLAINT_BYTES_MAX).await);
         let said = self.shown(&complaint.message);
         let permanent = |reason: &str| self.failed(reason, None);
@@ -206,6 +207,11 @@ fn unreachable(error: NetError) -> Error {
     }
 }
 
+/// What OpenAI says beside `Retry-After`, or in its place.
+fn milliseconds(answer: &Answer) -> Option<Duration> {
+    answer.header("retry-after-ms")?.trim().parse().ok().map(Duration::from_millis)
+}
+
 /// Returns once the switch is thrown.
 async fn thrown(cancel: &Cancel) {
     while !cancel.is_cancelled() {
@@ -218,9 +224,10 @@ async fn thrown(cancel: &Cancel) {
 #[serde(default)]
 struct Complaint {
     message: String,
-    code: Option<String>,
+    /// Some services have numbers here.
+    code: Value,
     #[serde(rename = "type")]
-    kind: Option<String>,
+    kind: Value,
 }
 
 impl Complaint {
@@ -233,7 +240,6 @@ impl Complaint {
     }
 
     fn is_about_credit(&self) -> bool {
-        let says = |field: &Option<String>| field.as_deref() == Some("insufficient_quota");
-        says(&self.code) || says(&self.kind)
+        self.code == "insufficient_quota" || self.kind == "insufficient_quota"
     }
 }

@@ -153,17 +153,18 @@ fn a_service_that_stays_busy_is_given_up_for_now() {
 
 #[test]
 fn a_service_that_wants_to_be_left_alone_is() {
-    let tomorrow = Fault::Answer(429, "retry-after: 86400\r\n", String::new());
-    let service = Service::start().next([tomorrow]);
+    for tomorrow in ["retry-after: 86400\r\n", "retry-after-ms: 86400000\r\n"] {
+        let service = Service::start().next([Fault::Answer(429, tomorrow, String::new())]);
 
-    let outcome = hear(&service.engine(), &short(), &options());
+        let outcome = hear(&service.engine(), &short(), &options());
 
-    let asked = Some(Duration::from_secs(86_400));
-    assert!(
-        matches!(&outcome, Err(Error::Remote { passing: true, retry_after, .. }) if *retry_after == asked),
-        "{outcome:?}"
-    );
-    assert_eq!(service.seen().len(), 1);
+        let asked = Some(Duration::from_secs(86_400));
+        assert!(
+            matches!(&outcome, Err(Error::Remote { passing: true, retry_after, .. }) if *retry_after == asked),
+            "{outcome:?}"
+        );
+        assert_eq!(service.seen().len(), 1);
+    }
 }
 
 #[test]
@@ -194,7 +195,9 @@ fn a_refusal_is_final_and_says_what_to_look_at() {
     let echo = format!(r#"{{"error": {{"message": "Incorrect API key provided: {KEY}"}}}}"#);
     let quota =
         r#"{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}"#;
+    let numbered = r#"{"error": {"message": "No", "code": 429, "type": "insufficient_quota"}}"#;
     for (status, body, hint) in [
+        (429, numbered, "credit"),
         (401, echo.as_str(), "OPENAI_API_KEY"),
         (403, &echo, "OPENAI_API_KEY"),
         (404, &echo, "OPENAI_BASE_URL"),

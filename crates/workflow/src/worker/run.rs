@@ -99,8 +99,11 @@ async fn settle(
             tracing::info!(job.id = %id, "job {id} was cancelled, deleted or lost");
             return Ok(());
         }
-        ActivityError::Postponed { by, .. } => {
-            tracing::debug!(job.id = %id, error = %cause, "job {id} was given back");
+        ActivityError::Postponed { by, source } => {
+            match source {
+                Some(_) => tracing::warn!(job.id = %id, error = %cause, "job {id} was put off"),
+                None => tracing::debug!(job.id = %id, "job {id} was given back"),
+            }
             store.return_job(lease, now.after(by), None).await?
         }
         ActivityError::Permanent { code, detail, .. } => {

@@ -39,6 +39,7 @@ pub(crate) enum Mood {
     Panics,
     Refuses,
     IsBusy,
+    KnowsNoKey,
 }
 
 /// Fails so many times, and then works like a fake. Each recording adds to the count.
@@ -74,12 +75,12 @@ impl Transcriber for Moody {
         match self.mood {
             Mood::Panics => panic!("an engine with a bug"),
             Mood::Refuses => Err(Error::Options("no engine can do that".to_owned())),
-            Mood::IsBusy => Err(Error::Remote {
-                reason: "it is busy".to_owned(),
-                passing: true,
-                retry_after: None,
-                source: None,
-            }),
+            Mood::IsBusy => Err(remote("it is busy", true)),
+            Mood::KnowsNoKey => Err(remote("it refuses the key", false)),
         }
     }
+}
+
+fn remote(reason: &str, passing: bool) -> Error {
+    Error::Remote { reason: reason.to_owned(), passing, retry_after: None, source: None }
 }

@@ -17,6 +17,7 @@ on_both_databases! {
     what_does_not_pass_ends_after_its_last_attempt,
     a_panic_counts_as_an_attempt,
     what_is_refused_is_not_tried_again,
+    what_the_operator_has_to_mend_is_tried_again,
     what_is_no_recording_is_refused,
 }
 
@@ -73,6 +74,18 @@ async fn what_is_refused_is_not_tried_again(place: Place) {
     let detail = "no engine can do that".to_owned();
     assert_eq!((state, calls), (JobState::Failed, 1));
     assert_eq!(error, Some((ProblemCode::EngineRefused, detail)));
+}
+
+async fn what_the_operator_has_to_mend_is_tried_again(place: Place) {
+    let desk = place.open().await;
+
+    assert_eq!(endured(&desk, Mood::KnowsNoKey, 2).await, (JobState::Succeeded, None, 3));
+    let again = place.open().await;
+    let worker = again.worker(pool(Moody::new(Mood::KnowsNoKey, u32::MAX)), 1);
+    let accepted = again.hand_in(speech::mono(2.0, 2)).await;
+    let job = again.ended(&accepted, JobState::Failed).await;
+    drop(worker);
+    assert_eq!(job.error.unwrap().code, ProblemCode::EngineUnavailable);
 }
 
 async fn what_is_no_recording_is_refused(place: Place) {
