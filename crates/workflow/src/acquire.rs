@@ -18,7 +18,7 @@ use hansard_store::s3::S3;
 use hansard_store::{WriteError, Written};
 
 use crate::attempt::Attempt;
-use crate::error::ActivityError;
+use crate::error::{ActivityError, chain};
 use crate::media_type::media_type;
 use crate::scratch::Scratch;
 
@@ -57,13 +57,17 @@ pub(crate) async fn acquire(
             attempt.switch().unless_thrown(fetch).await?
         }
     };
-    match store.finish_acquire(lease, started_at, media.clone()).await? {
-        Held::Yes(()) => {
-            attempt.made_progress();
-            Ok(media)
-        }
-        Held::Lost => Err(ActivityError::Lost),
+    let finished = store.finish_acquire(lease, started_at, media.clone()).await;
+    if let Ok(Held::Yes(())) = finished {
+        attempt.made_progress();
+        return Ok(media);
     }
+    // Nobody knows of these bytes. Where the commit was made and only its answer was lost, they are kept and stay.
+    if let Err(error) = store.abandon_media(&media.key).await {
+        tracing::warn!(error = %chain(&error), "media that were acquired in vain could not be given up");
+    }
+    finished?;
+    Err(ActivityError::Lost)
 }
 
 /// Writes `bytes`, which may be as many as the limit, into the media store. `file_name` helps to tell what they are.
@@ -75,6 +79,10 @@ async fn keep(
 ) -> Result<StoredMedia, ActivityError> {
     let workspace = &attempt.job().workspace;
     match attempt.store().write_media(workspace, bytes, bytes_max).await {
+        Ok(Written { key, size: 0, .. }) => {
+            attempt.store().abandon_media(&key).await?;
+            Err(ActivityError::permanent(ProblemCode::UnreadableMedia, "the source is empty"))
+        }
         Ok(Written { key, size, sha256, head }) => {
             let media_type = media_type(&head, file_name).to_owned();
             Ok(StoredMedia { key, media_type, size, sha256 })

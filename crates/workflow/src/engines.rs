@@ -99,7 +99,8 @@ impl EnginePool {
         let engine = match kept {
             Some((_, engine)) => engine,
             None => {
-                // Room first: two large models and a third on its way may be more than the machine has.
+                // Room first: two large models and a third on its way may be more than the machine has. One that a job still
+                // uses goes when the job ends.
                 while loaded.len() >= LOADED_MAX {
                     loaded.remove(0);
                 }

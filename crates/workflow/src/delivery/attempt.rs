@@ -36,7 +36,7 @@ pub(super) enum Unsendable {
     #[error("{0}")]
     Never(&'static str),
     /// The store did not say.
-    #[error("the store does not answer")]
+    #[error("what is to be sent cannot be read")]
     Store(#[from] StoreError),
 }
 
@@ -47,6 +47,14 @@ pub(super) async fn attempt(deliverer: &Deliverer, claimed: ClaimedDelivery) -> 
     let (answered, error) = match compose(deliverer, &claimed).await {
         Ok(message) => send(deliverer, message).await,
         Err(unsendable @ Unsendable::Never(_)) => (Answered::Never, Some(unsendable.to_string())),
+        Err(unsendable @ Unsendable::Store(StoreError::Corrupt { .. })) => {
+            (Answered::Never, Some(unsendable.to_string()))
+        }
+        Err(Unsendable::Store(error)) if !error.is_unavailable() => {
+            let id = &claimed.delivery.id;
+            tracing::warn!(delivery.id = %id, error = %chain(&error), "delivery {id} cannot be composed");
+            (Answered::Nothing, Some(Unsendable::Store(error).to_string()))
+        }
         Err(unsendable @ Unsendable::Store(_)) => {
             // Not an attempt: nothing was sent. It is due again when the lease ends.
             let id = &claimed.delivery.id;

@@ -147,9 +147,14 @@ async fn success(
     let CallbackFormat::SalesTrainer { session_id, scenario_id, object_key } = format else {
         return Err(Unsendable::Never("the callback has another form"));
     };
-    let recording = store.find_recording(&job.workspace, &job.recording).await?;
-    let size_bytes = recording.and_then(|recording| recording.media).map_or(0, |one| one.size);
     let spoken = read(store, transcript).await?;
+    // Asked for after the text: a recording that is deleted takes its transcripts along, and an empty text would be a lie.
+    let recording = store.find_recording(&job.workspace, &job.recording).await?;
+    let head = store.find_transcript(&job.workspace, transcript).await?;
+    let (Some(recording), Some(_)) = (recording, head) else {
+        return Err(Unsendable::Never("the recording was deleted"));
+    };
+    let size_bytes = recording.media.map_or(0, |media| media.size);
     let body = serde_json::to_vec(&Success {
         ok: true,
         object_key,

@@ -63,7 +63,7 @@ impl Place {
             language_probability: self.language_probability,
             engine,
         };
-        serde_json::to_string(&form).expect("a form has text keys and finite numbers")
+        serde_json::to_string(&form).expect("a form has text keys")
     }
 
     /// Reads a document. One of another version is refused, never guessed at.
