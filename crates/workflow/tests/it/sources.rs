@@ -70,6 +70,7 @@ async fn each_refusal_of_s3_has_its_code(place: Place) {
     server.create_bucket("sessions");
     server.put_file("sessions", "talk.wav", &speech::mono(1.0, 4));
     server.put_sparse("sessions", "long.wav", SOURCE_BYTES_MAX + 1);
+    server.put_file("sessions", "empty.wav", b"");
     let desk = place.open().await;
 
     let worker = desk.worker_with(pool(Fake::new()), 1, with_s3(&desk, &server, "a wrong secret"));
@@ -80,6 +81,7 @@ async fn each_refusal_of_s3_has_its_code(place: Place) {
     assert_eq!(failure(&desk, object("sessions", "no.wav")).await, ProblemCode::SourceNotFound);
     assert_eq!(failure(&desk, object("other", "a")).await, ProblemCode::SourceBucketNotFound);
     assert_eq!(failure(&desk, object("sessions", "long.wav")).await, ProblemCode::SourceTooLarge);
+    assert_eq!(failure(&desk, object("sessions", "empty.wav")).await, ProblemCode::UnreadableMedia);
 }
 
 async fn an_address_within_the_house_is_refused(place: Place) {

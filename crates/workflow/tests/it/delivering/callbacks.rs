@@ -4,8 +4,9 @@ use hansard_domain::event::DeliveryState;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::{Callback, CallbackFormat};
 use hansard_net::Url;
+use hansard_store::jobs::JobFilter;
 use hansard_testkit::receiver::Receiver;
-use hansard_workflow::delivery::{SalesTrainer, ServerToken, Settings};
+use hansard_workflow::delivery::{SalesTrainer, ServerToken, Settings, sales_trainer_answer};
 
 use super::shop::{Shop, delivered, plugin_at, segment, settings};
 
@@ -105,4 +106,19 @@ async fn a_caller_cannot_have_the_token_sent_elsewhere() {
     assert!(!format!("{received:?}").contains("wp-token"));
     assert!(!received[0].headers.contains_key("x-server-token"));
     assert!(wordpress.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_recording_has_no_empty_text() {
+    let shop = Shop::open().await;
+    let windows = vec![vec![segment(0.0, &["Hello"])]];
+    shop.succeeded(plugin_at("https://shop.example/".to_owned()), windows).await;
+    let all = JobFilter::default();
+    let job = shop.store.page_jobs(&shop.workspace, &all, None, 1).await.unwrap().items.remove(0);
+    let format = job.callback.clone().unwrap().format;
+    assert!(sales_trainer_answer(&shop.store, &job, &format).await.unwrap().is_some());
+
+    assert!(shop.store.delete_recording(&shop.workspace, &job.recording).await.unwrap());
+
+    assert_eq!(sales_trainer_answer(&shop.store, &job, &format).await.unwrap(), None);
 }
