@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::ConfigArgs;
+use crate::db::DbArgs;
 use crate::formats::FormatChoice;
 use crate::models::ModelsArgs;
 use crate::serve::ServeArgs;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Worker(Box<WorkerArgs>),
     /// Show and check the configuration of the service
     Config(ConfigArgs),
+    /// Bring the database up to date, and check it
+    Db(DbArgs),
 }
 
 #[derive(Debug, Args)]

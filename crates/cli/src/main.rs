@@ -6,6 +6,7 @@
 mod args;
 mod clock;
 mod config;
+mod db;
 mod demo;
 mod engine;
 mod exit;
@@ -20,6 +21,7 @@ mod progress;
 mod recordings;
 mod serve;
 mod service;
+mod storage;
 mod transcribe;
 mod worker;
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Worker(args) => worker::run(&args),
+        Command::Db(args) => db::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use hansard_config::{
-    Config, Database as ConfiguredDatabase, HttpUrl, MediaPlace, Override, S3Config,
-};
-use hansard_net::{Client, Guard, Url};
-use hansard_store::s3::{S3, S3Settings};
-use hansard_store::{Clock, Database, Media, Settings as StoreSettings, Store};
+use hansard_config::{Config, HttpUrl, Override};
+use hansard_net::{Client, Url};
+use hansard_store::Store;
+use hansard_store::s3::S3;
 use hansard_workflow::delivery::{
     Deliverer, SalesTrainer, ServerToken, Settings as DeliverySettings, SigningKey,
 };
@@ -24,6 +22,7 @@ use crate::config::{self, ConfigFiles};
 use crate::engine::{Choice, FakeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::storage::Storage;
 
 /// Threads that still compute when everything else has ended are not waited for longer.
 const THREADS_GRACE: Duration = Duration::from_millis(500);
@@ -111,40 +110,8 @@ pub(crate) struct Base {
 impl Base {
     /// Opens the store of `config` and brings it up to date.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let folder = &config.store.data_dir;
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let guard = Guard { allowed: config.delivery.dangerous_allow_private_targets.clone() };
-        let client = Client::new(&hansard_net::Settings { guard, ..Default::default() })?;
-        let s3 = s3_settings(&config.s3).map(|settings| S3::new(settings, client.clone()));
-        let media = match (config.media.place, &s3) {
-            (MediaPlace::Local, _) => Media::folder(folder)?,
-            (MediaPlace::S3, Some(s3)) => {
-                let bucket = config.media.bucket(&config.s3).unwrap_or_default();
-                s3.media(bucket, &config.media.prefix)?
-            }
-            (MediaPlace::S3, None) => {
-                anyhow::bail!("recordings in S3 need s3.access_key_id and s3.secret_access_key")
-            }
-        };
-        let (database, connections_max) = match config.store.database() {
-            ConfiguredDatabase::Sqlite { path } => {
-                (Database::Sqlite { path }, config.store.readers_max)
-            }
-            ConfiguredDatabase::Postgres { url } => {
-                let url = url.expose().to_owned();
-                (Database::Postgres { url }, config.store.connections_max)
-            }
-        };
-        let store = Store::open(StoreSettings {
-            database,
-            connections_max,
-            queue_max: config.jobs.queue_max,
-            media,
-            uploads: folder.join("uploads"),
-            clock: Clock::system(),
-        })
-        .await?;
+        let Storage { settings, client, s3 } = Storage::prepare(config)?;
+        let store = Store::open(settings).await?;
         Ok(Self { store, client, s3 })
     }
 
@@ -243,17 +210,4 @@ pub(crate) fn choose_engines(config: &Config, fake: &FakeArgs) -> anyhow::Result
     let choice = Choice::new(&config.engine, fake)?;
     output::note(&format!("engine: {}", choice.reason));
     Ok(choice)
-}
-
-/// The S3 account, if there are credentials for one.
-fn s3_settings(config: &S3Config) -> Option<S3Settings> {
-    let (key, secret) = (config.access_key_id.as_ref()?, config.secret_access_key.as_ref()?);
-    Some(S3Settings {
-        region: config.region.clone(),
-        endpoint: config.endpoint_url.as_ref().map(|url| url.as_str().to_owned()),
-        path_style: config.uses_path_style(),
-        access_key_id: key.expose().to_owned(),
-        secret_access_key: secret.expose().to_owned(),
-        session_token: config.session_token.as_ref().map(|token| token.expose().to_owned()),
-    })
 }

@@ -155,11 +155,11 @@ impl Media {
         Ok(got.into_stream().map_err(Error::Media).boxed())
     }
 
-    /// Whether there is an object `key`.
-    pub(crate) async fn has(&self, key: &str) -> Result<bool, Error> {
+    /// The size of the object `key` in bytes, if there is one.
+    pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>, Error> {
         match self.objects.head(&Key::from(key)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(object) => Ok(Some(object.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(Error::Media(error)),
         }
     }

@@ -3,7 +3,7 @@
 //! Forward only: to go back, restore a backup (docs/decisions). The two folders hold the same numbers and names.
 
 use sqlx::SqlSafeStr;
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use crate::Error;
 
@@ -34,15 +34,9 @@ macro_rules! version {
 
 const VERSIONS: [Version; 1] = [version!(1, "initial")];
 
-/// Which of the schema's versions a database has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaVersion {
-    /// Its number, from 1.
-    pub number: i64,
-    /// What it brings.
-    pub name: String,
-    /// Whether the database has it.
-    pub is_applied: bool,
+/// Number and name of each version that this program knows, from the first on.
+pub(crate) fn known() -> impl Iterator<Item = (i64, &'static str)> {
+    VERSIONS.iter().map(|version| (version.number, version.name))
 }
 
 pub(crate) fn sqlite() -> Migrator {
@@ -75,33 +69,15 @@ fn migrator(sql: impl Fn(&Version) -> &'static str) -> Migrator {
 pub(crate) async fn run<C: Migrate>(migrator: &Migrator, conn: &mut C) -> Result<(), Error> {
     // `Migrator::run` on a borrowed connection makes a future that no other thread may take over.
     migrator.run_direct(None, conn, false).await.map_err(|source| Error::Schema {
-        reason: "a version could not be applied; a database of a newer Hansard needs that Hansard"
-            .to_owned(),
+        reason: match source {
+            MigrateError::VersionMissing(number) => {
+                format!("it has version {number}, which only a newer Hansard knows")
+            }
+            MigrateError::VersionMismatch(number) => {
+                format!("version {number} was applied in another form than this program has it")
+            }
+            _ => "a version could not be applied".to_owned(),
+        },
         source: Some(source),
     })
-}
-
-/// Which versions there are and which of them `conn` has.
-pub(crate) async fn status<C: Migrate>(conn: &mut C) -> Result<Vec<SchemaVersion>, Error> {
-    let unreadable = |source| Error::Schema {
-        reason: "the list of applied versions cannot be read".to_owned(),
-        source: Some(source),
-    };
-    conn.ensure_migrations_table("_sqlx_migrations").await.map_err(unreadable)?;
-    let applied = conn.list_applied_migrations("_sqlx_migrations").await.map_err(unreadable)?;
-    let mut versions: Vec<SchemaVersion> = VERSIONS
-        .iter()
-        .map(|version| SchemaVersion {
-            number: version.number,
-            name: version.name.to_owned(),
-            is_applied: applied.iter().any(|one| one.version == version.number),
-        })
-        .collect();
-    let newer = applied.iter().filter(|one| VERSIONS.iter().all(|v| v.number != one.version));
-    versions.extend(newer.map(|one| SchemaVersion {
-        number: one.version,
-        name: "of a newer Hansard".to_owned(),
-        is_applied: true,
-    }));
-    Ok(versions)
 }

@@ -12,9 +12,8 @@ use sqlx::{ConnectOptions, PgPool, Postgres, SqlitePool};
 use tokio::sync::watch;
 
 use crate::backend::{Conn, Reader};
-use crate::migrations::{self, SchemaVersion};
 use crate::writer::Writer;
-use crate::{Clock, Error, Media, events};
+use crate::{Clock, Error, Media, events, migrations};
 
 /// How long a reader waits for a connection, and SQLite for its lock.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -180,24 +179,6 @@ impl Store {
                 let mut conn = patient(pool).await?;
                 migrations::run(&migrations::postgres(), &mut *conn).await?;
                 events::follow_epochs(&mut conn).await
-            }
-        }
-    }
-
-    /// The versions of the schema, and which of them the database has.
-    ///
-    /// # Errors
-    /// [`Error::Schema`] where the list cannot be read.
-    pub async fn schema(&self) -> Result<Vec<SchemaVersion>, Error> {
-        match &self.inner.backend {
-            Backend::Sqlite { writing, .. } => {
-                let mut conn =
-                    writing.acquire().await.map_err(|e| Error::of("store::schema", e))?;
-                migrations::status(&mut *conn).await
-            }
-            Backend::Postgres { pool } => {
-                let mut conn = pool.acquire().await.map_err(|e| Error::of("store::schema", e))?;
-                migrations::status(&mut *conn).await
             }
         }
     }

@@ -7,6 +7,7 @@ fn help_is_as_reviewed() {
     for (args, reviewed) in [
         (&["--help"][..], include_str!("help/hansard.txt")),
         (&["transcribe", "--help"], include_str!("help/transcribe.txt")),
+        (&["db", "--help"], include_str!("help/db.txt")),
     ] {
         let printed = Desk::new().run(args).success();
         assert_eq!(printed, reviewed, "if this is wanted, write it to tests/it/help/");

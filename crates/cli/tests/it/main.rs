@@ -4,6 +4,7 @@
 
 mod bundled_model;
 mod config;
+mod db;
 mod demo;
 mod help;
 mod models;

@@ -22,6 +22,7 @@ const ALL: &[&[Statement]] = &[
     crate::media::ALL,
     crate::recordings::ALL,
     crate::retention::ALL,
+    crate::schema::ALL,
     crate::sending::ALL,
     crate::transcribing::ALL,
     crate::transcripts::ALL,
