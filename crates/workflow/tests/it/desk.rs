@@ -50,17 +50,21 @@ impl Place {
         Self { database: Database::Postgres { url }, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Opens the desk at this place, as many times as there are processes.
-    pub(crate) async fn open(&self) -> Desk {
-        let settings = StoreSettings {
+    /// What a store here is opened with.
+    pub(crate) fn settings(&self, clock: Clock) -> StoreSettings {
+        StoreSettings {
             database: self.database.clone(),
             connections_max: 8,
             queue_max: 1000,
             media: Media::folder(&self.folder.path().join("objects")).unwrap(),
             uploads: self.folder.path().join("uploads"),
-            clock: Clock::system(),
-        };
-        let store = Store::open(settings).await.unwrap();
+            clock,
+        }
+    }
+
+    /// Opens the desk at this place, as many times as there are processes.
+    pub(crate) async fn open(&self) -> Desk {
+        let store = Store::open(self.settings(Clock::system())).await.unwrap();
         let workspace = store.ensure_workspace("default").await.unwrap();
         Desk { store, workspace, wake: Arc::new(Notify::new()), scratch: self.scratch() }
     }

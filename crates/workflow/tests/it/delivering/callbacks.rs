@@ -9,15 +9,24 @@ use hansard_testkit::receiver::Receiver;
 use hansard_workflow::delivery::{SalesTrainer, ServerToken, Settings, sales_trainer_answer};
 
 use super::shop::{Shop, delivered, plugin_at, segment, settings};
+use crate::desk::Place;
+use crate::on_both_databases;
+
+on_both_databases! {
+    the_plugin_gets_exactly_what_it_expects,
+    what_is_not_known_is_null_or_left_out,
+    a_failure_is_told_with_its_code,
+    the_header_with_the_token_can_be_switched_off,
+    a_caller_cannot_have_the_token_sent_elsewhere,
+}
 
 fn with_token(sales_trainer: SalesTrainer) -> Settings {
     let server_token = Some(ServerToken::new("wp-token"));
     Settings { sales_trainer: SalesTrainer { server_token, ..sales_trainer }, ..settings() }
 }
 
-#[tokio::test]
-async fn the_plugin_gets_exactly_what_it_expects() {
-    let (shop, wordpress) = (Shop::open().await, Receiver::start());
+async fn the_plugin_gets_exactly_what_it_expects(place: Place) {
+    let (shop, wordpress) = (Shop::open(place).await, Receiver::start());
     let url = wordpress.url("/wp-json/salestrainer/v1/upload-complete");
     let windows =
         vec![vec![segment(0.0, &["Hello", "there."])], vec![segment(30.0, &["Bye \u{e9}"])]];
@@ -43,9 +52,8 @@ async fn the_plugin_gets_exactly_what_it_expects() {
     assert_eq!(shop.outcome().await, (DeliveryState::Delivered, vec![(Some(200), None)]));
 }
 
-#[tokio::test]
-async fn what_is_not_known_is_null_or_left_out() {
-    let (shop, wordpress) = (Shop::open().await, Receiver::start());
+async fn what_is_not_known_is_null_or_left_out(place: Place) {
+    let (shop, wordpress) = (Shop::open(place).await, Receiver::start());
     let format = CallbackFormat::SalesTrainer {
         session_id: None,
         scenario_id: None,
@@ -63,9 +71,8 @@ async fn what_is_not_known_is_null_or_left_out() {
     assert!(!received[0].headers.contains_key("x-server-token"));
 }
 
-#[tokio::test]
-async fn a_failure_is_told_with_its_code() {
-    let (shop, wordpress) = (Shop::open().await, Receiver::start());
+async fn a_failure_is_told_with_its_code(place: Place) {
+    let (shop, wordpress) = (Shop::open(place).await, Receiver::start());
     let code = ProblemCode::SourceNotFound;
     shop.failed(plugin_at(wordpress.url("/")), code, "there is no such object").await;
 
@@ -80,9 +87,8 @@ async fn a_failure_is_told_with_its_code() {
     );
 }
 
-#[tokio::test]
-async fn the_header_with_the_token_can_be_switched_off() {
-    let (shop, wordpress) = (Shop::open().await, Receiver::start());
+async fn the_header_with_the_token_can_be_switched_off(place: Place) {
+    let (shop, wordpress) = (Shop::open(place).await, Receiver::start());
     shop.succeeded(plugin_at(wordpress.url("/")), Vec::new()).await;
     let sales_trainer = SalesTrainer { sends_header: false, ..SalesTrainer::default() };
 
@@ -92,9 +98,9 @@ async fn the_header_with_the_token_can_be_switched_off() {
     assert_eq!(received[0].json()["server_token"], "wp-token");
 }
 
-#[tokio::test]
-async fn a_caller_cannot_have_the_token_sent_elsewhere() {
-    let (shop, wordpress, elsewhere) = (Shop::open().await, Receiver::start(), Receiver::start());
+async fn a_caller_cannot_have_the_token_sent_elsewhere(place: Place) {
+    let (shop, wordpress, elsewhere) =
+        (Shop::open(place).await, Receiver::start(), Receiver::start());
     let callback_url = Some(Url::parse(&wordpress.url("/")).unwrap());
     let callers = Callback { is_configured: false, ..plugin_at(elsewhere.url("/")) };
     shop.succeeded(callers, Vec::new()).await;

@@ -10,12 +10,27 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::shop::{BOUND, Shop, delivered, event_to, plugin_at, settings};
+use crate::desk::Place;
+use crate::on_both_databases;
+
+on_both_databases! {
+    a_receiver_that_stumbles_is_asked_again_with_the_same_id,
+    a_receiver_that_hangs_is_given_up_on_in_time,
+    a_receiver_that_hangs_holds_up_nobody_else,
+    a_redirect_is_never_followed,
+    a_receiver_that_is_down_for_an_hour_gets_it_when_it_is_back,
+    a_receiver_that_is_never_back_is_given_up_after_ten_attempts,
+    a_receiver_that_wants_to_be_left_alone_is,
+    a_callers_address_inside_the_network_is_refused_for_good,
+    the_operators_own_callback_may_be_inside_the_network,
+    what_was_sent_when_the_process_died_is_sent_again_with_the_same_id,
+    what_is_under_way_ends_before_the_deliverer_does,
+}
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-#[tokio::test]
-async fn a_receiver_that_stumbles_is_asked_again_with_the_same_id() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_stumbles_is_asked_again_with_the_same_id(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_next(Answer::status(500).body("token wp-token"));
     shop.succeeded(plugin_at(receiver.url("/")), Vec::new()).await;
     let deliverer = shop.deliverer(settings());
@@ -35,9 +50,8 @@ async fn a_receiver_that_stumbles_is_asked_again_with_the_same_id() {
     assert_eq!((outcomes.delivered, outcomes.retried, outcomes.failed), (1, 1, 0));
 }
 
-#[tokio::test]
-async fn a_receiver_that_hangs_is_given_up_on_in_time() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_hangs_is_given_up_on_in_time(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_next(Answer::hang());
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let impatient = Settings { timeout: Duration::from_millis(200), ..settings() };
@@ -49,9 +63,8 @@ async fn a_receiver_that_hangs_is_given_up_on_in_time() {
     assert!(attempts[0].1.as_ref().unwrap().ends_with("did not answer in time"), "{attempts:?}");
 }
 
-#[tokio::test]
-async fn a_receiver_that_hangs_holds_up_nobody_else() {
-    let (shop, stuck, quick) = (Shop::open().await, Receiver::start(), Receiver::start());
+async fn a_receiver_that_hangs_holds_up_nobody_else(place: Place) {
+    let (shop, stuck, quick) = (Shop::open(place).await, Receiver::start(), Receiver::start());
     stuck.answer_always(Answer::hang());
     let (to_stuck, _) = shop.endpoint(&stuck.url("/")).await;
     let (to_quick, _) = shop.endpoint(&quick.url("/")).await;
@@ -70,9 +83,8 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
     running.abort();
 }
 
-#[tokio::test]
-async fn a_redirect_is_never_followed() {
-    let (shop, receiver, private) = (Shop::open().await, Receiver::start(), Receiver::start());
+async fn a_redirect_is_never_followed(place: Place) {
+    let (shop, receiver, private) = (Shop::open(place).await, Receiver::start(), Receiver::start());
     receiver.answer_next(Answer::redirect(&private.url("/inside")));
     shop.succeeded(plugin_at(receiver.url("/")), Vec::new()).await;
 
@@ -83,9 +95,8 @@ async fn a_redirect_is_never_followed() {
     assert!(private.received().is_empty());
 }
 
-#[tokio::test]
-async fn a_receiver_that_is_down_for_an_hour_gets_it_when_it_is_back() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_is_down_for_an_hour_gets_it_when_it_is_back(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     // Bound and not listening: connections are refused.
     let port = TcpSocket::new_v4().unwrap();
     port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -123,9 +134,8 @@ async fn a_receiver_that_is_down_for_an_hour_gets_it_when_it_is_back() {
     doorman.abort();
 }
 
-#[tokio::test]
-async fn a_receiver_that_is_never_back_is_given_up_after_ten_attempts() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_is_never_back_is_given_up_after_ten_attempts(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_always(Answer::status(503));
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let deliverer = shop.deliverer(settings());
@@ -140,9 +150,8 @@ async fn a_receiver_that_is_never_back_is_given_up_after_ten_attempts() {
     assert_eq!(receiver.received().len(), 10);
 }
 
-#[tokio::test]
-async fn a_receiver_that_wants_to_be_left_alone_is() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_wants_to_be_left_alone_is(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_next(Answer::status(429).header("retry-after", "600"));
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let deliverer = shop.deliverer(settings());
@@ -154,9 +163,8 @@ async fn a_receiver_that_wants_to_be_left_alone_is() {
     assert_eq!(delivered(&deliverer, &receiver).await.len(), 2);
 }
 
-#[tokio::test]
-async fn a_callers_address_inside_the_network_is_refused_for_good() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_callers_address_inside_the_network_is_refused_for_good(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     let (endpoint, _) = shop.endpoint(&receiver.url("/")).await;
     shop.test(&endpoint).await;
 
@@ -169,17 +177,15 @@ async fn a_callers_address_inside_the_network_is_refused_for_good() {
     assert!(receiver.received().is_empty());
 }
 
-#[tokio::test]
-async fn the_operators_own_callback_may_be_inside_the_network() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn the_operators_own_callback_may_be_inside_the_network(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     shop.succeeded(plugin_at(receiver.url("/")), Vec::new()).await;
 
     assert_eq!(delivered(&shop.guarded(settings()), &receiver).await.len(), 1);
 }
 
-#[tokio::test]
-async fn what_was_sent_when_the_process_died_is_sent_again_with_the_same_id() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn what_was_sent_when_the_process_died_is_sent_again_with_the_same_id(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_next(Answer::hang());
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let settings = settings();
@@ -200,9 +206,8 @@ async fn what_was_sent_when_the_process_died_is_sent_again_with_the_same_id() {
     assert_eq!(shop.outcome().await, (DeliveryState::Delivered, vec![(Some(200), None)]));
 }
 
-#[tokio::test]
-async fn what_is_under_way_ends_before_the_deliverer_does() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn what_is_under_way_ends_before_the_deliverer_does(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     let (endpoint, _) = shop.endpoint(&receiver.url("/")).await;
     let (deliverer, stopping) = (shop.deliverer(settings()), CancellationToken::new());
     let stopped = stopping.clone();

@@ -7,6 +7,7 @@ use hansard_testkit::receiver::{Answer, Receiver};
 use hansard_workflow::delivery::{SalesTrainer, ServerToken, Settings};
 
 use super::shop::{Shop, plugin_at, settings};
+use crate::desk::Place;
 
 /// What the log says.
 #[derive(Clone, Default)]
@@ -32,7 +33,7 @@ async fn no_secret_is_in_the_log_or_kept_with_an_attempt() {
         .with_writer(move || writer.clone())
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+    let (shop, receiver) = (Shop::open(Place::sqlite()).await, Receiver::start());
     receiver.answer_always(Answer::status(500).body("wp-token was wrong"));
     let (endpoint, secret) = shop.endpoint(&receiver.url("/?key=url-secret")).await;
     shop.test(&endpoint).await;

@@ -18,12 +18,11 @@ use hansard_store::jobs::JobError;
 use hansard_store::leases::{Claimed, Held};
 use hansard_store::recordings::StoredMedia;
 use hansard_store::transcripts::{Progress, Window};
-use hansard_store::{
-    Begin, Clock, Database, Finished, Media, NewJob, NewRecording, Settings as StoreSettings, Store,
-};
+use hansard_store::{Begin, Clock, Finished, NewJob, NewRecording, Store};
 use hansard_testkit::receiver::{Received, Receiver};
 use hansard_workflow::delivery::{Deliverer, Settings};
-use tempfile::TempDir;
+
+use crate::desk::Place;
 
 /// Longer than anything here takes on a busy machine.
 pub(super) const BOUND: Duration = Duration::from_secs(60);
@@ -36,28 +35,19 @@ pub(super) struct Shop {
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) workspace: WorkspaceId,
-    _folder: TempDir,
+    _place: Place,
 }
 
 impl Shop {
     /// Opens with a clock that moves when it is told to.
-    pub(super) async fn open() -> Self {
-        Self::open_at(Clock::manual(Timestamp::from_micros(1_795_262_400_000_000))).await
+    pub(super) async fn open(place: Place) -> Self {
+        Self::open_at(place, Clock::manual(Timestamp::from_micros(1_795_262_400_000_000))).await
     }
 
-    pub(super) async fn open_at(clock: Clock) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = StoreSettings {
-            database: Database::Sqlite { path: folder.path().join("hansard.db") },
-            connections_max: 4,
-            queue_max: 1000,
-            media: Media::folder(&folder.path().join("objects")).unwrap(),
-            uploads: folder.path().join("uploads"),
-            clock: clock.clone(),
-        };
-        let store = Store::open(settings).await.unwrap();
+    pub(super) async fn open_at(place: Place, clock: Clock) -> Self {
+        let store = Store::open(place.settings(clock.clone())).await.unwrap();
         let workspace = store.ensure_workspace("default").await.unwrap();
-        Self { store, clock, workspace, _folder: folder }
+        Self { store, clock, workspace, _place: place }
     }
 
     /// A deliverer that callers may send to this machine with.

@@ -11,6 +11,15 @@ use hansard_workflow::delivery::{Settings, SigningKey};
 use serde_json::json;
 
 use super::shop::{Shop, delivered, event_to, settings};
+use crate::desk::Place;
+use crate::on_both_databases;
+
+on_both_databases! {
+    the_official_library_accepts_a_webhook_by_either_secret_of_a_rotation,
+    a_webhook_says_what_happened_and_where_the_rest_is,
+    callbacks_are_signed_where_there_is_a_key_for_them,
+    a_receiver_that_is_gone_gets_nothing_more,
+}
 
 /// What the official library says: it reads a secret, the headers and the body.
 const VERIFY: &str = "\
@@ -37,10 +46,9 @@ fn verified(secret: &str, received: &Received) -> Option<serde_json::Value> {
     output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
 }
 
-#[tokio::test]
-async fn the_official_library_accepts_a_webhook_by_either_secret_of_a_rotation() {
+async fn the_official_library_accepts_a_webhook_by_either_secret_of_a_rotation(place: Place) {
     // It compares the time with its own.
-    let (shop, receiver) = (Shop::open_at(Clock::system()).await, Receiver::start());
+    let (shop, receiver) = (Shop::open_at(place, Clock::system()).await, Receiver::start());
     let (endpoint, first) = shop.endpoint(&receiver.url("/hook")).await;
     let rotated = shop.store.rotate_endpoint_secret(&shop.workspace, &endpoint, None).await;
     let second = rotated.unwrap().unwrap().secret.unwrap();
@@ -59,9 +67,8 @@ async fn the_official_library_accepts_a_webhook_by_either_secret_of_a_rotation()
     assert_eq!(verified(first.reveal(), &received), None);
 }
 
-#[tokio::test]
-async fn a_webhook_says_what_happened_and_where_the_rest_is() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_webhook_says_what_happened_and_where_the_rest_is(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let public_url = Some(Url::parse("https://hansard.example.org/base/").unwrap());
 
@@ -86,9 +93,8 @@ async fn a_webhook_says_what_happened_and_where_the_rest_is() {
     assert!(!received[0].headers.contains_key("webhook-signature"));
 }
 
-#[tokio::test]
-async fn callbacks_are_signed_where_there_is_a_key_for_them() {
-    let (shop, receiver) = (Shop::open_at(Clock::system()).await, Receiver::start());
+async fn callbacks_are_signed_where_there_is_a_key_for_them(place: Place) {
+    let (shop, receiver) = (Shop::open_at(place, Clock::system()).await, Receiver::start());
     shop.succeeded(event_to(receiver.url("/")), Vec::new()).await;
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let callback_key = Some(SigningKey::parse(secret).unwrap());
@@ -99,9 +105,8 @@ async fn callbacks_are_signed_where_there_is_a_key_for_them() {
     assert_eq!(verified(secret, &received[0]).unwrap()["type"], "job.succeeded");
 }
 
-#[tokio::test]
-async fn a_receiver_that_is_gone_gets_nothing_more() {
-    let (shop, receiver) = (Shop::open().await, Receiver::start());
+async fn a_receiver_that_is_gone_gets_nothing_more(place: Place) {
+    let (shop, receiver) = (Shop::open(place).await, Receiver::start());
     receiver.answer_always(Answer::status(410));
     let (endpoint, _) = shop.endpoint(&receiver.url("/")).await;
     shop.test(&endpoint).await;
