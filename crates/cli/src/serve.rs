@@ -56,7 +56,7 @@ async fn serve(config: Config, no_worker: bool, fake: &FakeArgs, stop: Stop) -> 
             let (engines, state) = watched(service::choose_engines(&config, fake)?);
             let installed = engines.clone();
             models = Arc::new(move || installed.installed());
-            (Some(base.start_worker(&config, engines, Arc::clone(&wake), metrics)?), state)
+            (Some(base.start_worker(&config, engines, Arc::clone(&wake), metrics.clone())?), state)
         }
     };
     let app = App::new(Parts {
@@ -72,7 +72,9 @@ async fn serve(config: Config, no_worker: bool, fake: &FakeArgs, stop: Stop) -> 
     output::note(&format!("listening on http://{address}"));
     let working = async {
         match worker {
-            Some(worker) => service::work(worker, base.deliverer(&config)?, &config, &stop).await,
+            Some(worker) => {
+                service::work(worker, base.deliverer(&config, metrics)?, &config, &stop).await
+            }
             None => Ok(()),
         }
     };

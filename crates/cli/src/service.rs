@@ -115,8 +115,8 @@ impl Base {
         Ok(Self { store, client, s3 })
     }
 
-    /// What sends results to those who asked.
-    pub(crate) fn deliverer(&self, config: &Config) -> anyhow::Result<Deliverer> {
+    /// What sends results to those who asked, and counts in `metrics`.
+    pub(crate) fn deliverer(&self, config: &Config, metrics: Metrics) -> anyhow::Result<Deliverer> {
         let (delivery, plugin) = (&config.delivery, &config.salestrainer);
         let url = |address: &HttpUrl| Url::parse(address.as_str()).context("an address is none");
         let key =
@@ -139,7 +139,7 @@ impl Base {
             sales_trainer,
             ..DeliverySettings::default()
         };
-        Ok(Deliverer::new(self.store.clone(), self.client.clone(), settings))
+        Ok(Deliverer::new(self.store.clone(), self.client.clone(), metrics, settings))
     }
 
     /// Starts a worker that `wake` tells of new jobs, and that counts in `metrics`.

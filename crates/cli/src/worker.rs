@@ -26,9 +26,10 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
 async fn work(config: Config, fake: &FakeArgs, stop: Stop) -> anyhow::Result<()> {
     let base = Base::open(&config).await?;
     let engines = EnginePool::new(Arc::new(service::choose_engines(&config, fake)?));
-    let worker = base.start_worker(&config, engines, Arc::new(Notify::new()), Metrics::new())?;
+    let (wake, metrics) = (Arc::new(Notify::new()), Metrics::new());
+    let worker = base.start_worker(&config, engines, wake, metrics.clone())?;
     output::note(&format!("worker {} waits for jobs", worker.id()));
-    let worked = service::work(worker, base.deliverer(&config)?, &config, &stop).await;
+    let worked = service::work(worker, base.deliverer(&config, metrics)?, &config, &stop).await;
     base.store.close().await;
     worked
 }

@@ -6,6 +6,7 @@ mod s3;
 mod url;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -33,12 +34,14 @@ pub struct Sources {
     pub bytes_max: u64,
 }
 
-/// Brings the media of `recording` into the media store. The job's next stage has begun when this returns.
+/// Brings the media of `recording` into the media store. The job's next stage has begun when this returns. What comes from S3
+/// is counted in `s3_bytes` as it comes.
 pub(crate) async fn acquire(
     attempt: &Arc<Attempt>,
     sources: &Sources,
     scratch: &Scratch,
     recording: &Recording,
+    s3_bytes: &AtomicU64,
 ) -> Result<StoredMedia, ActivityError> {
     let (store, lease) = (attempt.store(), attempt.lease());
     let started_at = store.clock().now();
@@ -53,7 +56,7 @@ pub(crate) async fn acquire(
             attempt.switch().unless_thrown(fetch).await?
         }
         Source::S3 { bucket, key } => {
-            let fetch = s3::fetch(attempt, sources, bucket, key);
+            let fetch = s3::fetch(attempt, sources, bucket, key, s3_bytes);
             attempt.switch().unless_thrown(fetch).await?
         }
     };

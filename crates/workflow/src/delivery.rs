@@ -11,7 +11,6 @@ mod signature;
 mod webhook;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -26,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub use sales_trainer::{SalesTrainer, ServerToken, sales_trainer_answer};
 pub use signature::{InvalidKey, SigningKey};
 
+use crate::Metrics;
 use crate::error::chain;
 
 /// How much longer than its timeout an attempt keeps its delivery: for reading what is sent, and for writing the outcome.
@@ -73,27 +73,14 @@ impl Default for Settings {
     }
 }
 
-/// Attempts since the start of the process, by what came of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcomes {
-    /// The receiver took it.
-    pub delivered: u64,
-    /// It will be tried again.
-    pub retried: u64,
-    /// It was given up.
-    pub failed: u64,
-}
-
 /// Sends what is due.
 #[derive(Debug)]
 pub struct Deliverer {
     store: Store,
     client: Client,
     worker: WorkerId,
+    metrics: Metrics,
     settings: Settings,
-    delivered: AtomicU64,
-    retried: AtomicU64,
-    failed: AtomicU64,
 }
 
 /// What is under way.
@@ -142,12 +129,11 @@ enum Look {
 }
 
 impl Deliverer {
-    /// Delivers from `store` with `client`, whose guard decides where callers may have things sent.
-    pub fn new(store: Store, client: Client, settings: Settings) -> Self {
+    /// Delivers from `store` with `client`, whose guard decides where callers may have things sent. What comes of it is counted
+    /// in `metrics`.
+    pub fn new(store: Store, client: Client, metrics: Metrics, settings: Settings) -> Self {
         let worker = store.clock().id();
-        let count = || AtomicU64::new(0);
-        let (delivered, retried, failed) = (count(), count(), count());
-        Self { store, client, worker, settings, delivered, retried, failed }
+        Self { store, client, worker, metrics, settings }
     }
 
     /// Sends what is due until nothing is, or `stopping` asks for an end. Then no more is begun, and what is under way ends,
@@ -195,16 +181,6 @@ impl Deliverer {
                 return Ok(landed);
             }
             landed += 1;
-        }
-    }
-
-    /// Attempts so far, by what came of them.
-    pub fn outcomes(&self) -> Outcomes {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Outcomes {
-            delivered: read(&self.delivered),
-            retried: read(&self.retried),
-            failed: read(&self.failed),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a worker counts and measures.
+//! What workers and deliverers count and measure.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -28,7 +28,7 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-/// What a worker counts and measures. Clones count together.
+/// What the workers and the deliverer of a process count and measure. Clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     attempts: Family<OutcomeLabels, Counter>,
@@ -36,7 +36,8 @@ pub struct Metrics {
     audio: Counter<f64, Fraction>,
     speed: Gauge<f64, Fraction>,
     s3_downloads: Family<OutcomeLabels, Counter>,
-    s3_bytes: Counter,
+    s3_bytes: Family<OutcomeLabels, Counter>,
+    deliveries: Family<OutcomeLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -47,7 +48,8 @@ impl Default for Metrics {
             audio: Counter::default(),
             speed: Gauge::default(),
             s3_downloads: Family::default(),
-            s3_bytes: Counter::default(),
+            s3_bytes: Family::default(),
+            deliveries: Family::default(),
         }
     }
 }
@@ -89,9 +91,14 @@ impl Metrics {
         );
         registry.register_with_unit(
             "hansard_s3_download",
-            "What was downloaded from S3",
+            "What came from S3, by what became of the download",
             Unit::Bytes,
             self.s3_bytes.clone(),
+        );
+        registry.register(
+            "hansard_deliveries",
+            "Attempts at webhooks and callbacks, by what came of them",
+            self.deliveries.clone(),
         );
     }
 
@@ -114,7 +121,11 @@ impl Metrics {
 
     pub(crate) fn s3_download_ended(&self, outcome: &'static str, bytes: u64) {
         self.s3_downloads.get_or_create(&OutcomeLabels { outcome }).inc();
-        self.s3_bytes.inc_by(bytes);
+        self.s3_bytes.get_or_create(&OutcomeLabels { outcome }).inc_by(bytes);
+    }
+
+    pub(crate) fn delivery_ended(&self, outcome: &'static str) {
+        self.deliveries.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 }
 
@@ -133,6 +144,8 @@ mod tests {
         metrics.stage_ended(Stage::Transcribe, "succeeded", Duration::from_secs(3));
         metrics.transcribed(60.0, 3.0);
         metrics.s3_download_ended("source_denied", 0);
+        metrics.s3_download_ended("succeeded", 1000);
+        metrics.delivery_ended("retried");
 
         let mut shown = String::new();
         encode(&mut shown, &registry).unwrap();
@@ -142,6 +155,8 @@ mod tests {
             "hansard_audio_seconds_total 60.0",
             "hansard_real_time_factor 0.05",
             "hansard_s3_downloads_total{outcome=\"source_denied\"} 1",
+            "hansard_s3_download_bytes_total{outcome=\"succeeded\"} 1000",
+            "hansard_deliveries_total{outcome=\"retried\"} 1",
         ] {
             assert!(shown.contains(line), "{line} is not in\n{shown}");
         }

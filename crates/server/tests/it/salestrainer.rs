@@ -8,6 +8,7 @@ use hansard_store::s3::{S3, S3Settings};
 use hansard_testkit::receiver::Receiver;
 use hansard_testkit::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use hansard_testkit::speech;
+use hansard_workflow::Metrics;
 use hansard_workflow::delivery::{Deliverer, SalesTrainer as Callbacks, ServerToken, Settings};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -91,7 +92,8 @@ async fn wordpress_gets_the_answer_and_the_callback() {
         ..Callbacks::default()
     };
     let settings = Settings { sales_trainer, ..Settings::default() };
-    Deliverer::new(working.store.clone(), client(), settings).deliver_due().await.unwrap();
+    let deliverer = Deliverer::new(working.store.clone(), client(), Metrics::new(), settings);
+    deliverer.deliver_due().await.unwrap();
     let calls = receiver.arrived(2, BOUND).await;
     let (told, told_of_failure): (Vec<_>, Vec<_>) =
         calls.iter().partition(|call| call.json()["ok"] == true);

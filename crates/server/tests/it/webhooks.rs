@@ -6,6 +6,7 @@ use hansard_domain::problem::ProblemCode;
 use hansard_net::{Client, Guard, Proxies};
 use hansard_store::jobs::JobError;
 use hansard_testkit::receiver::{Answer as Reply, Received, Receiver};
+use hansard_workflow::Metrics;
 use hansard_workflow::delivery::{Deliverer, Settings};
 use http::{Method, StatusCode};
 use ring::hmac;
@@ -23,7 +24,8 @@ async fn deliver(service: &Service) {
     let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] };
     let settings = hansard_net::Settings { guard, proxies: Proxies::Direct, ..Default::default() };
     let client = Client::new(&settings).unwrap();
-    let deliverer = Deliverer::new(service.store.clone(), client, Settings::default());
+    let (store, metrics) = (service.store.clone(), Metrics::new());
+    let deliverer = Deliverer::new(store, client, metrics, Settings::default());
     deliverer.deliver_due().await.unwrap();
 }
 

@@ -1,5 +1,8 @@
 //! Media in a bucket of the operator's S3 account.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hansard_domain::problem::ProblemCode;
 use hansard_store::recordings::StoredMedia;
@@ -9,12 +12,13 @@ use crate::acquire::{Sources, keep, too_large};
 use crate::attempt::Attempt;
 use crate::error::ActivityError;
 
-/// Copies object `key` of `bucket` into the media store, and not more than the limit.
+/// Copies object `key` of `bucket` into the media store, and not more than the limit. Adds what arrives to `arrived`.
 pub(super) async fn fetch(
     attempt: &Attempt,
     sources: &Sources,
     bucket: &str,
     key: &str,
+    arrived: &AtomicU64,
 ) -> Result<StoredMedia, ActivityError> {
     let Some(s3) = &sources.s3 else {
         let detail = "no S3 account is configured";
@@ -24,7 +28,8 @@ pub(super) async fn fetch(
     if object.size > sources.bytes_max {
         return Err(too_large(sources.bytes_max));
     }
-    let bytes = object.into_stream().map_err(refused);
+    let count = |piece: &Bytes| _ = arrived.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    let bytes = object.into_stream().inspect_ok(count).map_err(refused);
     let file_name = key.rsplit('/').next();
     keep(attempt, bytes, sources.bytes_max, file_name).await
 }

@@ -1,7 +1,5 @@
 //! One attempt: what is sent, and what the answer means.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 use hansard_domain::source::CallbackFormat;
 use hansard_net::{Body, Call, Error as NetError, Request, Trust, Url};
@@ -148,19 +146,19 @@ fn note(deliverer: &Deliverer, claimed: &ClaimedDelivery, attempt: &Attempt, set
     let status = attempt.status.unwrap_or_default();
     let duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX);
     let error = attempt.error.as_deref().unwrap_or_default();
-    let counter = match settled {
+    let outcome = match settled {
         Settled::Delivered => {
             tracing::info!(delivery.id = %id, event.kind = kind, status, duration_ms, "delivery {id} arrived");
-            &deliverer.delivered
+            "delivered"
         }
         Settled::Retry(at) => {
             tracing::warn!(delivery.id = %id, event.kind = kind, status, error, duration_ms, delivery.attempt = number, retry_at = %at, "delivery {id} will be tried again");
-            &deliverer.retried
+            "retried"
         }
         Settled::Failed | Settled::Gone => {
             tracing::warn!(delivery.id = %id, event.kind = kind, status, error, duration_ms, delivery.attempt = number, "delivery {id} failed for good");
-            &deliverer.failed
+            "failed"
         }
     };
-    counter.fetch_add(1, Ordering::Relaxed);
+    deliverer.metrics.delivery_ended(outcome);
 }

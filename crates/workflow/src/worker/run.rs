@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures_util::FutureExt;
 use hansard_domain::job::Stage;
@@ -44,11 +45,11 @@ async fn stages(shared: &Shared, attempt: &Arc<Attempt>) -> Result<(), ActivityE
     let media = match (job.stage, recording.media.clone()) {
         (Stage::Transcribe, Some(media)) => media,
         (Stage::Acquire, _) | (Stage::Transcribe, None) => {
-            let acquiring = acquire(attempt, &parts.sources, &shared.scratch, &recording);
+            let (sources, s3_bytes) = (&parts.sources, AtomicU64::new(0));
+            let acquiring = acquire(attempt, sources, &shared.scratch, &recording, &s3_bytes);
             let media = measured(shared, Stage::Acquire, Box::pin(acquiring)).await;
             if let Source::S3 { .. } = recording.source {
-                let bytes = media.as_ref().map_or(0, |media| media.size);
-                parts.metrics.s3_download_ended(outcome(&media), bytes);
+                parts.metrics.s3_download_ended(outcome(&media), s3_bytes.into_inner());
             }
             media?
         }

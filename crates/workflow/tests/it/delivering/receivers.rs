@@ -46,8 +46,11 @@ async fn a_receiver_that_stumbles_is_asked_again_with_the_same_id(place: Place) 
     assert_eq!(ids[0], ids[1]);
     let (state, attempts) = shop.outcome().await;
     assert_eq!((state, attempts.len()), (DeliveryState::Delivered, 2));
-    let outcomes = deliverer.outcomes();
-    assert_eq!((outcomes.delivered, outcomes.retried, outcomes.failed), (1, 1, 0));
+    let counted = shop.counted();
+    for outcome in ["delivered", "retried"] {
+        let line = format!("hansard_deliveries_total{{outcome=\"{outcome}\"}} 1");
+        assert!(counted.contains(&line), "{line} is not in\n{counted}");
+    }
 }
 
 async fn a_receiver_that_hangs_is_given_up_on_in_time(place: Place) {

@@ -20,7 +20,10 @@ use hansard_store::recordings::StoredMedia;
 use hansard_store::transcripts::{Progress, Window};
 use hansard_store::{Begin, Clock, Finished, NewJob, NewRecording, Store};
 use hansard_testkit::receiver::{Received, Receiver};
+use hansard_workflow::Metrics;
 use hansard_workflow::delivery::{Deliverer, Settings};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 
 use crate::desk::Place;
 
@@ -35,6 +38,7 @@ pub(super) struct Shop {
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) workspace: WorkspaceId,
+    metrics: Metrics,
     _place: Place,
 }
 
@@ -47,18 +51,27 @@ impl Shop {
     pub(super) async fn open_at(place: Place, clock: Clock) -> Self {
         let store = Store::open(place.settings(clock.clone())).await.unwrap();
         let workspace = store.ensure_workspace("default").await.unwrap();
-        Self { store, clock, workspace, _place: place }
+        Self { store, clock, workspace, metrics: Metrics::new(), _place: place }
     }
 
     /// A deliverer that callers may send to this machine with.
     pub(super) fn deliverer(&self, settings: Settings) -> Deliverer {
         let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] };
-        Deliverer::new(self.store.clone(), client(guard), settings)
+        Deliverer::new(self.store.clone(), client(guard), self.metrics.clone(), settings)
     }
 
     /// A deliverer that keeps callers away from this machine, as by default.
     pub(super) fn guarded(&self, settings: Settings) -> Deliverer {
-        Deliverer::new(self.store.clone(), client(Guard::default()), settings)
+        let client = client(Guard::default());
+        Deliverer::new(self.store.clone(), client, self.metrics.clone(), settings)
+    }
+
+    /// What the deliverers have counted, as it is shown.
+    pub(super) fn counted(&self) -> String {
+        let (mut registry, mut shown) = (Registry::default(), String::new());
+        self.metrics.register(&mut registry);
+        encode(&mut shown, &registry).unwrap();
+        shown
     }
 
     pub(super) async fn endpoint(&self, url: &str) -> (EndpointId, EndpointSecret) {
