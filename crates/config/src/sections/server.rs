@@ -40,7 +40,7 @@ section! {
         /// How long a client may be silent while it sends a body; a slow one that goes on sending is no problem.
         body_timeout: Duration = default("30s").within("100ms", "1h"),
 
-        /// Connections that are open at a time; further ones wait.
+        /// Connections that are open at a time; further ones are answered 503 and closed.
         connections_max: u32 = default("1024").within("1", "65535"),
 
         /// Requests that are worked on at a time; further ones are answered 503 at once.
