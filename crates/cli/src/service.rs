@@ -207,7 +207,7 @@ pub(crate) async fn work(
 
 /// The engines that `config` asks for; which they are is printed.
 pub(crate) fn choose_engines(config: &Config, fake: &FakeArgs) -> anyhow::Result<Choice> {
-    let choice = Choice::new(&config.engine, fake)?;
+    let choice = Choice::new(&config.engine, &config.net, fake)?;
     output::note(&format!("engine: {}", choice.reason));
     Ok(choice)
 }

@@ -23,7 +23,9 @@ impl Storage {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let guard = Guard { allowed: config.delivery.dangerous_allow_private_targets.clone() };
-        let client = Client::new(&hansard_net::Settings { guard, ..Default::default() })?;
+        let extra_authorities = config.net.extra_ca_file.clone();
+        let network = hansard_net::Settings { guard, extra_authorities, ..Default::default() };
+        let client = Client::new(&network)?;
         let s3 = s3_settings(&config.s3).map(|settings| S3::new(settings, client.clone()));
         let media = match (config.media.place, &s3) {
             (MediaPlace::Local, _) => Media::folder(folder)?,

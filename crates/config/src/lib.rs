@@ -24,7 +24,8 @@ pub use problems::{Origin, Place, Problem, Problems};
 pub use secret::Secret;
 pub use sections::{
     DeliveryConfig, EngineConfig, EngineKind, JobsConfig, LogConfig, LogFormat, LogRotation,
-    LogTarget, MediaConfig, MediaPlace, S3Config, SalestrainerConfig, ServerConfig, StoreConfig,
+    LogTarget, MediaConfig, MediaPlace, NetConfig, S3Config, SalestrainerConfig, ServerConfig,
+    StoreConfig,
 };
 pub use setting::{Rule, Section, Setting};
 pub use sources::{DEFAULT_ENV_FILE, DEFAULT_FILE, FileSource, Override, Sources};
@@ -44,6 +45,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// How S3 is reached.
     pub s3: S3Config,
+    /// How other services are called.
+    pub net: NetConfig,
     /// How jobs are run.
     pub jobs: JobsConfig,
     /// What turns speech into text.
@@ -108,6 +111,7 @@ impl Config {
             store: StoreConfig::read(reader),
             media: MediaConfig::read(reader),
             s3: S3Config::read(reader),
+            net: NetConfig::read(reader),
             jobs: JobsConfig::read(reader),
             engine: EngineConfig::read(reader),
             delivery: DeliveryConfig::read(reader),

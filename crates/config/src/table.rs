@@ -1,17 +1,18 @@
 //! All settings, and how they are found by name.
 
 use crate::sections::{
-    DeliveryConfig, EngineConfig, JobsConfig, LogConfig, MediaConfig, S3Config, SalestrainerConfig,
-    ServerConfig, StoreConfig,
+    DeliveryConfig, EngineConfig, JobsConfig, LogConfig, MediaConfig, NetConfig, S3Config,
+    SalestrainerConfig, ServerConfig, StoreConfig,
 };
 use crate::setting::{FILE_SUFFIX, PREFIX, Section, Setting};
 
 /// All sections in the order of the documentation.
-pub const SECTIONS: [&Section; 9] = [
+pub const SECTIONS: [&Section; 10] = [
     &ServerConfig::TABLE,
     &StoreConfig::TABLE,
     &MediaConfig::TABLE,
     &S3Config::TABLE,
+    &NetConfig::TABLE,
     &JobsConfig::TABLE,
     &EngineConfig::TABLE,
     &DeliveryConfig::TABLE,

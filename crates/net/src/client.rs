@@ -1,6 +1,7 @@
 //! The client, and the one place where a call leaves.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub answer_timeout: Duration,
     /// What follows a failure of [`Client::fetch`], [`Client::head`] and [`Client::download`].
     pub retries: Retries,
+    /// PEM file with certificates of authorities that are trusted beside those of the system.
+    pub extra_authorities: Option<PathBuf>,
     /// Which way out.
     pub proxies: Proxies,
     /// What a caller may make us connect to.
@@ -66,6 +69,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
             retries: Retries::default(),
+            extra_authorities: None,
             proxies: Proxies::default(),
             guard: Guard::default(),
             resolver: Arc::new(SystemNames),
@@ -94,8 +98,11 @@ pub(crate) struct Patience {
 
 impl Client {
     /// A client with these settings.
+    ///
+    /// # Errors
+    /// [`Error::Authorities`] and [`Error::Setup`] for settings that cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let tls = tls::config()?;
+        let tls = tls::config(settings.extra_authorities.as_deref())?;
         let build = |guard: Option<Arc<Guard>>| {
             // Neither redirects nor compression nor idle time are left to the library: we bound them ourselves.
             let mut builder = reqwest::Client::builder()

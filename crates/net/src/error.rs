@@ -17,6 +17,15 @@ pub enum Error {
     /// The client could not be made: the proxy settings or the certificates are unusable.
     #[error("the proxy or TLS settings cannot be used")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file of authorities to trust cannot be read, or has no certificate that can be used.
+    #[error("{} has no certificates to trust", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing if it has no certificate of an authority.
+        #[source]
+        source: Option<rustls::pki_types::pem::Error>,
+    },
     /// No runtime could be started, as when threads or file handles have run out.
     #[error("no runtime for network access could be started")]
     Runtime(#[source] io::Error),

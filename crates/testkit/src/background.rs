@@ -1,4 +1,4 @@
-//! HTTP servers of this crate run on a thread of their own, so that tests with and without a runtime can use them.
+//! Servers of this crate run on a thread of their own, so that tests with and without a runtime can use them.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread::{self, JoinHandle};
@@ -17,6 +17,14 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn serve(router: Router) -> Self {
+        Self::run(async move |listener| drop(axum::serve(listener, router).await))
+    }
+
+    /// What `server` makes of the connections that come in.
+    pub(crate) fn run<F>(server: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()>,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a local port is free");
         listener.set_nonblocking(true).expect("a listener can be asked without waiting");
         let address = listener.local_addr().expect("a listener has an address");
@@ -28,7 +36,7 @@ impl Background {
                 let listener = tokio::net::TcpListener::from_std(listener);
                 let listener = listener.expect("the listener does not block");
                 tokio::select! {
-                    _ = axum::serve(listener, router) => {}
+                    () = server(listener) => {}
                     _ = stopped => {}
                 }
             });

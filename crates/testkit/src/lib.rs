@@ -11,6 +11,7 @@
 //! | [`s3`] | an S3 server |
 //! | [`shapes`] | models of published sizes with random weights |
 //! | [`speech`] | recordings |
+//! | [`tls`] | TLS in front of any of them, by a private authority |
 //! | [`tools`] | programs of others that `make test` installs |
 //!
 //! Used by tests and benchmarks only: nothing that ships depends on it, and it depends on nothing of ours. The rules of
@@ -26,4 +27,5 @@ pub mod receiver;
 pub mod s3;
 pub mod shapes;
 pub mod speech;
+pub mod tls;
 pub mod tools;

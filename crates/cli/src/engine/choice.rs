@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use hansard_config::{EngineConfig, EngineKind};
+use hansard_config::{EngineConfig, EngineKind, NetConfig};
 use hansard_net::{Token, Url};
 use hansard_speech::Transcriber;
 use hansard_speech::fake::Fake;
@@ -59,20 +59,24 @@ enum Kind {
 }
 
 impl Choice {
-    /// The engine that `config` asks for. Loads nothing and asks nobody.
-    pub(crate) fn new(config: &EngineConfig, fake: &FakeArgs) -> anyhow::Result<Self> {
+    /// The engine that `config` asks for, which reaches others as `net` says. Loads nothing and asks nobody.
+    pub(crate) fn new(
+        config: &EngineConfig,
+        net: &NetConfig,
+        fake: &FakeArgs,
+    ) -> anyhow::Result<Self> {
         match config.kind {
             EngineKind::Fake => {
                 let reason = "made-up words, as the configuration asks for".to_owned();
                 Ok(Self { kind: Kind::Fake(fake.engine()), reason })
             }
             EngineKind::Whisper => Self::whisper(config, "as the configuration asks for"),
-            EngineKind::Openai => Self::openai(config, "as the configuration asks for"),
+            EngineKind::Openai => Self::openai(config, net, "as the configuration asks for"),
             EngineKind::Auto => {
                 let local = Self::whisper(config, "on this machine")?;
                 match local.pick(None) {
                     Err(_) if config.openai_api_key.is_some() => {
-                        Self::openai(config, "since no model is on this machine")
+                        Self::openai(config, net, "since no model is on this machine")
                     }
                     _ => Ok(local),
                 }
@@ -96,14 +100,15 @@ impl Choice {
         Ok(choice)
     }
 
-    fn openai(config: &EngineConfig, why: &str) -> anyhow::Result<Self> {
+    fn openai(config: &EngineConfig, net: &NetConfig, why: &str) -> anyhow::Result<Self> {
         let address = config.openai_base_url.as_str();
         let url = Url::parse(address).context("engine.openai_base_url is no address")?;
         let key = config.openai_api_key.as_ref().map(|key| Token::new(key.expose())).transpose();
         let key = key.context("engine.openai_api_key cannot be used")?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let reason = format!("openai/{} at {host}, {why}", config.openai_model);
-        let config = openai::Config::new(url, key, config.openai_model.clone());
+        let mut config = openai::Config::new(url, key, config.openai_model.clone());
+        config.network.extra_authorities.clone_from(&net.extra_ca_file);
         Ok(Self { kind: Kind::OpenAi(Box::new(config)), reason })
     }
 }

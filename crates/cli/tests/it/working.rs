@@ -3,18 +3,21 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream;
 use hansard_domain::job::{JobState, TranscribeOptions};
-use hansard_domain::source::Source;
+use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_net::{Client, Request, Trust, Url};
 use hansard_store::jobs::Job;
 use hansard_store::recordings::StoredMedia;
 use hansard_store::{Accepted, Clock, Database, Media, NewJob, NewRecording, Settings, Store};
 use hansard_testkit::process::{Process, command};
+use hansard_testkit::receiver::Receiver;
+use hansard_testkit::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use hansard_testkit::speech;
+use hansard_testkit::tls::TlsFront;
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine.
@@ -47,8 +50,9 @@ impl Shared {
     }
 
     /// The service on a free port, and its address.
-    fn service(&self, flags: &[&str]) -> (Process, String) {
-        let process = self.start(&[&["serve", "--bind", "127.0.0.1:0"], flags].concat(), &[]);
+    fn service(&self, flags: &[&str], variables: &[(&str, &str)]) -> (Process, String) {
+        let args = [&["serve", "--bind", "127.0.0.1:0"], flags].concat();
+        let process = self.start(&args, variables);
         let line = process.wait_for_line(BOUND, |line| line.starts_with("listening on http://"));
         (process, line["listening on ".len()..].to_owned())
     }
@@ -150,7 +154,7 @@ async fn get(address: &str, path: &str) -> String {
 #[tokio::test]
 async fn the_service_answers_and_works_in_little_memory() {
     let shared = Shared::new().await;
-    let (service, address) = shared.service(&[]);
+    let (service, address) = shared.service(&[], &[]);
 
     get(&address, "/healthz").await;
     get(&address, "/readyz").await;
@@ -165,10 +169,69 @@ async fn the_service_answers_and_works_in_little_memory() {
     assert!(service.wait(BOUND).success(), "{}", service.output());
 }
 
+/// What of `/metrics` says one thing and no other, by the beginning of its line.
+const WATCHED: [&str; 15] = [
+    r#"hansard_http_requests_total{method="GET",route="/readyz",status="2xx"} 1"#,
+    r#"hansard_http_request_duration_seconds_count{method="GET",route="/readyz",status="2xx"} 1"#,
+    "hansard_queue_jobs 0",
+    "hansard_queue_oldest_age_seconds 0.0",
+    "hansard_running_jobs 0",
+    r#"hansard_attempts_total{outcome="succeeded"} 1"#,
+    r#"hansard_attempts_total{outcome="source_not_found"} 1"#,
+    r#"hansard_stage_duration_seconds_count{stage="acquire",outcome="succeeded"} 1"#,
+    r#"hansard_stage_duration_seconds_count{stage="transcribe",outcome="succeeded"} 1"#,
+    "hansard_audio_seconds_total 2.0",
+    "hansard_real_time_factor ",
+    r#"hansard_s3_downloads_total{outcome="source_not_found"} 1"#,
+    r#"hansard_s3_download_bytes_total{outcome="succeeded"} 64044"#,
+    r#"hansard_deliveries_total{outcome="delivered"} 2"#,
+    "hansard_process_resident_memory_bytes ",
+];
+
+#[tokio::test]
+async fn whoever_watches_the_service_sees_what_it_does() {
+    let (shared, bucket, receiver) = (Shared::new().await, S3Server::start(), Receiver::start());
+    // As in a house with an authority of its own.
+    let front = TlsFront::start(bucket.address());
+    bucket.create_bucket("talks");
+    bucket.put_file("talks", "one.wav", &speech::mono(2.0, 1));
+    let (_service, address) = shared.service(
+        &[],
+        &[
+            ("AWS_ENDPOINT_URL", &front.url("")),
+            ("AWS_CA_BUNDLE", front.authority().to_str().unwrap()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+        ],
+    );
+    get(&address, "/readyz").await;
+    let workspace = shared.store.ensure_workspace("default").await.unwrap();
+
+    for key in ["one.wav", "none.wav"] {
+        let source = Source::S3 { bucket: "talks".to_owned(), key: key.to_owned() };
+        let (url, format) = (receiver.url("/"), CallbackFormat::Event);
+        let callback = Callback { url, is_configured: true, on_failure: true, format };
+        let job = NewJob { callback: Some(callback), ..NewJob::of(TranscribeOptions::default()) };
+        let recording = NewRecording::of(source);
+        shared.store.accept(&workspace, recording, job, None).await.unwrap();
+    }
+    receiver.arrived(2, BOUND).await;
+
+    // The last attempt is counted when its answer was read.
+    let deadline = Instant::now() + BOUND;
+    loop {
+        let shown = get(&address, "/metrics").await;
+        let is_shown = |line: &&str| shown.lines().any(|shown| shown.starts_with(line));
+        let Some(missing) = WATCHED.iter().find(|line| !is_shown(line)) else { return };
+        assert!(Instant::now() < deadline, "{missing} is not in\n{shown}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_service_without_workers_leaves_the_jobs_to_others() {
     let shared = Shared::new().await;
-    let (service, address) = shared.service(&["--no-worker"]);
+    let (service, address) = shared.service(&["--no-worker"], &[]);
     let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
     get(&address, "/healthz").await;
     assert!(!service.output().contains("engine:"), "{}", service.output());

@@ -20,8 +20,8 @@ fn everything_that_is_wrong_is_said_at_once() {
     assert_eq!(
         setup.problems(),
         [
-            "serve (hansard.toml): there is no such section; there are server, store, media, s3, jobs, engine, delivery, \
-             salestrainer, log",
+            "serve (hansard.toml): there is no such section; there are server, store, media, s3, net, jobs, engine, \
+             delivery, salestrainer, log",
             "server.bnd (hansard.toml): there is no such setting; did you mean server.bind?",
             "HANSARD__JOBS__WORKRS (environment variable HANSARD__JOBS__WORKRS): there is no such setting; did you mean \
              HANSARD__JOBS__WORKERS?",

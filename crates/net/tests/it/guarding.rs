@@ -206,3 +206,18 @@ fn a_name_server_that_hangs_holds_nobody_up() {
     assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
     drop(hold);
 }
+
+#[test]
+fn authorities_that_cannot_be_used_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate").unwrap();
+
+    for path in [empty, folder.path().join("none.pem")] {
+        let extra_authorities = Some(path.clone());
+        let refused = Client::new(&Settings { extra_authorities, ..Settings::default() });
+
+        let Err(Error::Authorities { path: named, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(named, path);
+    }
+}

@@ -3,11 +3,13 @@
 use hansard_domain::job::{JobState, Stage};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Source;
-use hansard_net::Client;
+use hansard_net::{Client, Guard};
 use hansard_speech::fake::Fake;
 use hansard_store::s3::{S3, S3Settings};
+use hansard_testkit::receiver::{Answer, Receiver};
 use hansard_testkit::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use hansard_testkit::speech;
+use hansard_testkit::tls::TlsFront;
 use hansard_workflow::Sources;
 
 use crate::desk::{Desk, Place, SOURCE_BYTES_MAX};
@@ -17,6 +19,8 @@ use crate::on_both_databases;
 on_both_databases! {
     an_object_in_s3_is_fetched_and_transcribed,
     each_refusal_of_s3_has_its_code,
+    an_address_is_fetched_and_transcribed,
+    a_host_that_nobody_vouches_for_is_not_believed,
     an_address_within_the_house_is_refused,
     without_an_s3_account_nothing_is_fetched,
 }
@@ -82,6 +86,60 @@ async fn each_refusal_of_s3_has_its_code(place: Place) {
     assert_eq!(failure(&desk, object("other", "a")).await, ProblemCode::SourceBucketNotFound);
     assert_eq!(failure(&desk, object("sessions", "long.wav")).await, ProblemCode::SourceTooLarge);
     assert_eq!(failure(&desk, object("sessions", "empty.wav")).await, ProblemCode::UnreadableMedia);
+}
+
+/// A host on this machine, which stands for one on the public internet.
+struct WebHost {
+    server: Receiver,
+    tls: TlsFront,
+}
+
+impl WebHost {
+    fn start() -> Self {
+        let server = Receiver::start();
+        server.answer_always(Answer::status(200).body(speech::mono(35.0, 4)));
+        let tls = TlsFront::start(server.address());
+        Self { server, tls }
+    }
+
+    /// What a worker needs that may go there, and that trusts it if `is_trusted`.
+    fn sources(&self, desk: &Desk, is_trusted: bool) -> Sources {
+        let settings = hansard_net::Settings {
+            guard: Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] },
+            extra_authorities: is_trusted.then(|| self.tls.authority().to_owned()),
+            ..Default::default()
+        };
+        Sources { client: Client::new(&settings).unwrap(), ..desk.sources() }
+    }
+
+    fn source(&self) -> Source {
+        Source::Url { url: self.tls.url("/talks/one.wav?token=zebra") }
+    }
+}
+
+async fn an_address_is_fetched_and_transcribed(place: Place) {
+    let host = WebHost::start();
+    let desk = place.open().await;
+    let _worker = desk.worker_with(pool(Fake::new()), 1, host.sources(&desk, true));
+
+    let accepted = desk.name_source(host.source()).await;
+    let (_, windows) = desk.transcript(&accepted).await;
+
+    assert_eq!(windows.len(), 2);
+    let id = &accepted.recording.id;
+    let recording = desk.store.find_recording(&desk.workspace, id).await.unwrap().unwrap();
+    let media = recording.media.unwrap();
+    assert_eq!((media.media_type.as_str(), media.size), ("audio/wav", 44 + 35 * 32_000));
+    assert_eq!(host.server.received()[0].target, "/talks/one.wav?token=zebra");
+}
+
+async fn a_host_that_nobody_vouches_for_is_not_believed(place: Place) {
+    let host = WebHost::start();
+    let desk = place.open().await;
+    let _worker = desk.worker_with(pool(Fake::new()), 1, host.sources(&desk, false));
+
+    assert_eq!(failure(&desk, host.source()).await, ProblemCode::SourceUnavailable);
+    assert!(host.server.received().is_empty());
 }
 
 async fn an_address_within_the_house_is_refused(place: Place) {
