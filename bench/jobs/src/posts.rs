@@ -71,6 +71,8 @@ fn settings(bind: SocketAddr) -> Settings {
         connections_max: 1024,
         requests_max: 1024,
         json_depth_max: 16,
+        upload_expiry: Duration::from_secs(24 * 60 * 60),
+        openai_wait: Duration::from_secs(590),
         shutdown_grace: Duration::from_secs(10),
         s3_bucket: None,
         salestrainer: SalesTrainer::default(),

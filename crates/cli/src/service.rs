@@ -123,7 +123,7 @@ impl Base {
             delivery.callback_secret.as_ref().map(|secret| SigningKey::parse(secret.expose()));
         let sales_trainer = SalesTrainer {
             callback_url: plugin.callback_url.as_ref().map(url).transpose()?,
-            allowed: Vec::new(),
+            allowed: plugin.callback_origins.iter().map(url).collect::<Result<_, _>>()?,
             server_token: plugin
                 .server_token
                 .as_ref()
@@ -134,6 +134,8 @@ impl Base {
             timeout: delivery.timeout,
             attempts_max: delivery.attempts_max,
             retry_after_max: delivery.retry_after_max,
+            concurrency: delivery.concurrency,
+            per_receiver: delivery.per_receiver,
             public_url: config.server.public_url.as_ref().map(url).transpose()?,
             callback_key: key.transpose().context("delivery.callback_secret cannot be used")?,
             sales_trainer,

@@ -199,13 +199,33 @@ impl Value for Vec<IpNet> {
     }
 
     fn parse(text: &str) -> Result<Self, Refusal> {
-        let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
-        ranges.map(|range| range.parse().map_err(|_| Refusal::Unexpected)).collect()
+        entries(text).map(|range| range.parse().map_err(|_| Refusal::Unexpected)).collect()
     }
 
     fn absent() -> Option<Self> {
         Some(Self::new())
     }
+}
+
+impl Value for Vec<HttpUrl> {
+    const SHAPE: Shape = Shape::List;
+
+    fn expected() -> String {
+        "addresses such as https://hansard.example.org".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        entries(text).map(HttpUrl::parse).collect()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+/// What stands between the commas of a list.
+fn entries(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 impl Value for Secret {

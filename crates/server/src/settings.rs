@@ -30,6 +30,10 @@ pub struct Settings {
     pub requests_max: usize,
     /// How deep JSON that is sent may nest.
     pub json_depth_max: usize,
+    /// How long an upload in pieces is kept after its last piece.
+    pub upload_expiry: Duration,
+    /// How long a call of OpenAI's audio API waits for its transcript.
+    pub openai_wait: Duration,
     /// How long requests may take to end after the signal to stop.
     pub shutdown_grace: Duration,
     /// The bucket that callers mean who give a key alone.
@@ -75,6 +79,8 @@ impl Settings {
             connections_max: size(server.connections_max),
             requests_max: size(server.requests_in_flight_max),
             json_depth_max: size(server.json_depth_max),
+            upload_expiry: server.upload_expiry,
+            openai_wait: server.openai_wait,
             shutdown_grace: server.shutdown_grace,
             s3_bucket: s3.bucket.clone(),
             salestrainer: SalesTrainer::from_config(salestrainer),

@@ -18,6 +18,12 @@ section! {
         /// The longest wait that a receiver may ask for with `Retry-After`.
         retry_after_max: Duration = default("1d").within("0s", "7d"),
 
+        /// Deliveries that are under way in this process at a time.
+        concurrency: u32 = default("32").within("1", "1024"),
+
+        /// Deliveries that are under way to one receiver at a time, so that one that hangs holds up only itself.
+        per_receiver: u32 = default("4").within("1", "1024"),
+
         /// Key that signs callbacks, in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64.
         /// Webhook endpoints have keys of their own.
         callback_secret: Option<Secret> = unset("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),

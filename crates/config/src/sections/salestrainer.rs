@@ -20,6 +20,11 @@ section! {
             unset("https://example.org/wp-json/salestrainer/v1/upload-complete")
                 .named(&["WP_SIDE_CAR_CALLBACK"]),
 
+        /// Further addresses whose origins (scheme, host and port) may be sent `salestrainer.server_token` when a request names
+        /// them as its callback.
+        /// Beside `salestrainer.callback_url`, no other is; without one, every address that a caller names is.
+        callback_origins: Vec<HttpUrl> = unset("https://staging.example.org"),
+
         /// Token that WordPress recognises a callback by.
         server_token: Option<Secret> = unset("change-me").named(&["WP_SERVER_TOKEN"]),
 

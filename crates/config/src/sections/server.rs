@@ -49,6 +49,14 @@ section! {
         /// How deep JSON that is sent may nest.
         json_depth_max: u32 = default("32").within("4", "100"),
 
+        /// How long an upload in pieces is kept after its last piece, if no more come.
+        upload_expiry: Duration = default("1d").within("1m", "30d"),
+
+        /// How long a call of OpenAI's audio API waits for its transcript before it is answered 504 with the job.
+        /// OpenAI's own clients give up after ten minutes unless told otherwise, and repeat themselves: they are best answered
+        /// before that, and find the same job again.
+        openai_wait: Duration = default("590s").within("1s", "1h"),
+
         /// How long running requests and windows may take to end after the first signal to stop.
         shutdown_grace: Duration = default("30s").within("0s", "1h"),
     }

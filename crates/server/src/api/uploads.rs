@@ -23,9 +23,6 @@ use crate::problem::{Problem, too_large};
 use crate::routes::{Access, Route};
 use protocol::Tus;
 
-/// An upload is given up this long after its last piece.
-const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// When to come back for an upload that somebody else writes to, as a connection does that is not yet known to be dead.
 const RETRY_LOCKED: Duration = Duration::from_secs(1);
 
@@ -65,7 +62,8 @@ async fn create_upload(
     let metadata = protocol::metadata(&head.headers)?;
     let checksum = protocol::checksum(&head.headers)?;
     let workspace = caller.workspace();
-    let mut upload = app.store().create_upload(workspace, length, metadata, KEEP).await?;
+    let keep = app.settings().upload_expiry;
+    let mut upload = app.store().create_upload(workspace, length, metadata, keep).await?;
     if is_piece(&head.headers) {
         let (own, workspace) = (app.clone(), workspace.clone());
         upload = app.to_the_end(first_piece(own, workspace, upload, checksum, body)).await?;
@@ -194,7 +192,9 @@ async fn append(
     checksum: Option<Checksum>,
     body: Body,
 ) -> Result<Upload, Problem> {
-    let piece = Append { offset, checksum, limit: app.settings().file_bytes_max, keep: KEEP };
+    let settings = app.settings();
+    let (limit, keep) = (settings.file_bytes_max, settings.upload_expiry);
+    let piece = Append { offset, checksum, limit, keep };
     let bytes = body.into_data_stream();
     done(app.store().write_upload(workspace, id, piece, bytes).await?)
 }

@@ -235,6 +235,8 @@ fn settings() -> Settings {
         connections_max: 64,
         requests_max: 64,
         json_depth_max: 32,
+        upload_expiry: Duration::from_secs(24 * 60 * 60),
+        openai_wait: Duration::from_secs(590),
         shutdown_grace: Duration::from_secs(10),
         s3_bucket: Some("uploads".to_owned()),
         salestrainer: SalesTrainer::default(),

@@ -1,7 +1,5 @@
 //! Audio to text, in one call.
 
-use std::time::Duration;
-
 use axum::extract::{Request, State};
 use axum::response::Response;
 use hansard_domain::problem::ProblemCode;
@@ -17,10 +15,6 @@ use crate::api::asks;
 use crate::api::recordings::{Form, Upload};
 use crate::caller::Caller;
 use crate::problem::Problem;
-
-/// How long a call stays open. OpenAI's own clients give up after ten minutes unless told otherwise, and repeat themselves:
-/// they are answered before that, and find the same job again.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(590);
 
 /// Transcribes the file of a form in the language that is spoken.
 pub(super) async fn create_transcription(
@@ -51,7 +45,7 @@ async fn create(
     if asked.stream {
         return Ok(live::stream(&app, job));
     }
-    match Watch::new(&app, &job, WAIT_MAX).end().await? {
+    match Watch::new(&app, &job, app.settings().openai_wait).end().await? {
         Waited::Ended(job) => match failure_of(&job) {
             None => Ok(answers::answer(&transcript_of(&app, &job).await?, asked.format)),
             Some(problem) => Ok(errors::final_answer(problem)),

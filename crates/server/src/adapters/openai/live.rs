@@ -17,7 +17,7 @@ use http::HeaderName;
 use serde::Serialize;
 
 use super::answers::Usage;
-use super::audio::{WAIT_MAX, pending};
+use super::audio::pending;
 use super::errors::ErrorBody;
 use crate::App;
 use crate::adapters::waiting::{Waited, Watch, failure_of, transcript_of};
@@ -45,7 +45,7 @@ enum TextEvent {
 pub(super) fn stream(app: &App, job: Job) -> Response {
     let live = Live {
         app: app.clone(),
-        watch: Watch::new(app, &job, WAIT_MAX),
+        watch: Watch::new(app, &job, app.settings().openai_wait),
         job,
         transcript: None,
         next_window: 0,
