@@ -8,9 +8,8 @@ use crate::sources::FileSource;
 pub(super) fn entries(source: &FileSource, problems: &mut Vec<Problem>) -> Vec<Entry> {
     let Some(text) = text_of_file(source, problems) else { return Vec::new() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    if let Some(line) = bare_dollar(text) {
-        let message = "a value with a dollar sign belongs in single quotes".to_owned();
-        problems.push(problem_of_file(&source.path, Some(line), message));
+    if let Some((line, message)) = dollar(text) {
+        problems.push(problem_of_file(&source.path, Some(line), message.to_owned()));
         return Vec::new();
     }
     // The parser wants the last line to end like the others.
@@ -32,22 +31,35 @@ pub(super) fn entries(source: &FileSource, problems: &mut Vec<Problem>) -> Vec<E
     entries
 }
 
-/// The line, from 1, of a value in which `$name` would quietly be replaced.
+/// The line, from 1, of a value in which something would quietly be replaced by something else than Python does, and why.
 ///
-/// Python leaves such a value as it is, and a password with a dollar sign would become another one. `${name}` is replaced
-/// by both.
-fn bare_dollar(text: &str) -> Option<usize> {
-    let is_bare = |line: &str| {
-        let Some((name, value)) = line.split_once('=') else { return false };
+/// Python leaves `$name` as it is, and a password with a dollar sign would become another one; it knows `${name:-default}`,
+/// which would become nothing here. `${name}` is replaced by both.
+fn dollar(text: &str) -> Option<(usize, &'static str)> {
+    let wrong = |line: &str| {
+        let (name, value) = line.split_once('=')?;
         if name.trim_start().starts_with('#') || value.trim_start().starts_with('\'') {
-            return false;
+            return None;
         }
         let value = value.split_once(" #").map_or(value, |(value, _comment)| value);
-        value
-            .match_indices('$')
-            .any(|(at, _)| !value[..at].ends_with('\\') && !value[at + 1..].starts_with('{'))
+        value.match_indices('$').find_map(|(at, _)| {
+            let braced = value[at + 1..].strip_prefix('{');
+            match braced.map(|rest| rest.split_once('}').map_or(rest, |(name, _)| name)) {
+                _ if value[..at].ends_with('\\') => None,
+                None => Some("a value with a dollar sign belongs in single quotes"),
+                Some(name)
+                    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+                {
+                    None
+                }
+                Some(_) => {
+                    Some("only a name may stand in ${}: write the value in place of a default")
+                }
+            }
+        })
     };
-    text.lines().position(is_bare).map(|index| index + 1)
+    let mut lines = text.lines().enumerate();
+    lines.find_map(|(index, line)| Some((index + 1, wrong(line)?)))
 }
 
 /// The line, from 1, that the parser could not take. The error quotes it or its value, which must not be shown.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{Refusal, Shape, Value};
@@ -142,9 +143,31 @@ fn sqlite(rest: &str) -> Result<Option<Database>, Refusal> {
     Ok((!path.is_empty()).then(|| Database::Sqlite { path: PathBuf::from(path) }))
 }
 
+/// User and password in front of no host, as SQLAlchemy has them where `?host=` names the folder of a socket; and what is
+/// left without them.
+fn socket_user(rest: &str) -> Option<(&str, &str)> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    Some((authority.strip_suffix('@')?, rest))
+}
+
 fn postgres(rest: &str) -> Result<Database, Refusal> {
-    let mut url = Url::parse(&format!("postgresql://{rest}")).map_err(|_| Refusal::Unexpected)?;
     let mut parameters: Vec<(String, String)> = Vec::new();
+    let rest = match socket_user(rest) {
+        None => rest,
+        Some((user, rest)) => {
+            let (user, password) = user.split_once(':').unwrap_or((user, ""));
+            for (name, text) in [("user", user), ("password", password)] {
+                let text =
+                    percent_decode_str(text).decode_utf8().map_err(|_| Refusal::Unexpected)?;
+                if !text.is_empty() {
+                    parameters.push((name.to_owned(), text.into_owned()));
+                }
+            }
+            rest
+        }
+    };
+    let mut url = Url::parse(&format!("postgresql://{rest}")).map_err(|_| Refusal::Unexpected)?;
     for (name, value) in url.query_pairs() {
         let name = if name == "ssl" { "sslmode" } else { &*name };
         if POSTGRES_DROPPED.contains(&name) {

@@ -196,3 +196,13 @@ fn a_variable_that_is_not_text_matters_only_when_it_is_ours() {
         ["API_KEY (environment variable API_KEY): the value is not UTF-8"]
     );
 }
+
+#[test]
+fn a_default_within_the_env_file_is_never_lost_quietly() {
+    let problems = Setup::new().env_file("PORT=${PORT:-9001}\n").problems();
+
+    assert_eq!(
+        problems,
+        [".env, line 1: only a name may stand in ${}: write the value in place of a default"]
+    );
+}

@@ -45,6 +45,14 @@ fn postgres_is_understood_from_every_driver() {
 }
 
 #[test]
+fn a_socket_is_named_as_sqlalchemy_does() {
+    let text = "postgresql+psycopg2://ana:ze%40bra@/hansard?host=/cloudsql/p:r:i";
+    let url = "postgresql:///hansard?user=ana&password=ze%40bra&host=%2Fcloudsql%2Fp%3Ar%3Ai";
+
+    assert_eq!(database(text), Ok(Database::Postgres { url: Secret::new(url) }));
+}
+
+#[test]
 fn parameters_of_python_drivers_are_translated_or_dropped() {
     for (text, expected) in [
         ("?ssl=require", "?sslmode=require"),
