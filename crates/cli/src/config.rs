@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::service;
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
@@ -52,7 +53,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<Exit, Failure> {
             output::data(&text)?;
         }
         ConfigCommand::Check => {
-            load(&args.files, Vec::new())?;
+            service::callback_key(&load(&args.files, Vec::new())?.config)
+                .map_err(|error| Failure::new(Exit::Usage, error))?;
             output::note("the configuration is sound");
         }
         ConfigCommand::Example => output::data(&document::example())?,

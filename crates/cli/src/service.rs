@@ -70,6 +70,14 @@ impl Stop {
         .context("cannot listen for signals")?;
         Ok(stop)
     }
+
+    /// What `work` comes to, unless the first signal comes before it.
+    pub(crate) async fn before<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.soft.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
 }
 
 /// Reads the configuration, begins to log, and runs `service` until it ends.
@@ -119,8 +127,6 @@ impl Base {
     pub(crate) fn deliverer(&self, config: &Config, metrics: Metrics) -> anyhow::Result<Deliverer> {
         let (delivery, plugin) = (&config.delivery, &config.salestrainer);
         let url = |address: &HttpUrl| Url::parse(address.as_str()).context("an address is none");
-        let key =
-            delivery.callback_secret.as_ref().map(|secret| SigningKey::parse(secret.expose()));
         let sales_trainer = SalesTrainer {
             callback_url: plugin.callback_url.as_ref().map(url).transpose()?,
             allowed: plugin.callback_origins.iter().map(url).collect::<Result<_, _>>()?,
@@ -137,7 +143,7 @@ impl Base {
             concurrency: delivery.concurrency,
             per_receiver: delivery.per_receiver,
             public_url: config.server.public_url.as_ref().map(url).transpose()?,
-            callback_key: key.transpose().context("delivery.callback_secret cannot be used")?,
+            callback_key: callback_key(config)?,
             sales_trainer,
             ..DeliverySettings::default()
         };
@@ -174,6 +180,16 @@ impl Base {
     }
 }
 
+/// What signs callbacks.
+///
+/// # Errors
+/// For a secret that is none of Standard Webhooks.
+pub(crate) fn callback_key(config: &Config) -> anyhow::Result<Option<SigningKey>> {
+    let secret = config.delivery.callback_secret.as_ref();
+    let key = secret.map(|secret| SigningKey::parse(secret.expose())).transpose();
+    key.context("delivery.callback_secret cannot be used; expected whsec_ and a key in base64")
+}
+
 /// Lets `worker` work and `deliverer` deliver until they are to stop, and waits until they have.
 ///
 /// # Errors
@@ -199,8 +215,14 @@ pub(crate) async fn work(
         worked
     };
     let delivering = async {
+        let grace_is_over = async {
+            stop.soft.cancelled().await;
+            tokio::time::sleep(config.server.shutdown_grace).await;
+        };
         tokio::select! {
             () = deliverer.run(stop.soft.clone()) => {}
+            // A receiver that takes its time gets the delivery again.
+            () = grace_is_over => {}
             () = stop.hard.cancelled() => {}
         }
     };

@@ -24,12 +24,13 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<Exit, Failure> {
 }
 
 async fn work(config: Config, fake: &FakeArgs, stop: Stop) -> anyhow::Result<()> {
-    let base = Base::open(&config).await?;
+    let Some(base) = stop.before(Base::open(&config)).await.transpose()? else { return Ok(()) };
     let engines = EnginePool::new(Arc::new(service::choose_engines(&config, fake)?));
     let (wake, metrics) = (Arc::new(Notify::new()), Metrics::new());
-    let worker = base.start_worker(&config, engines, wake, metrics.clone())?;
+    let deliverer = base.deliverer(&config, metrics.clone())?;
+    let worker = base.start_worker(&config, engines, wake, metrics)?;
     output::note(&format!("worker {} waits for jobs", worker.id()));
-    let worked = service::work(worker, base.deliverer(&config, metrics)?, &config, &stop).await;
+    let worked = service::work(worker, deliverer, &config, &stop).await;
     base.store.close().await;
     worked
 }

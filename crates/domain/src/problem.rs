@@ -42,6 +42,8 @@ problems! {
     InvalidRequest = 422 "invalid_request" "The request is not valid";
     /// The body is not what its content type says.
     MalformedBody = 400 "malformed_body" "The body cannot be read";
+    /// A header has a value that its protocol does not know.
+    InvalidHeader = 400 "invalid_header" "A header of the request is not valid";
     /// The content type of the request is not one that the route takes.
     UnsupportedContentType = 415 "unsupported_content_type" "The content type is not supported";
     /// No answer in a form that the caller accepts.

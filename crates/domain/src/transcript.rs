@@ -4,22 +4,24 @@
 
 use crate::names::names;
 
-/// What to make of the speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Task {
-    /// Write down what is said in the language in which it is said.
-    #[default]
-    Transcribe,
-    /// Write it down in English.
-    Translate,
+names! {
+    /// What to make of the speech; the names are those of Whisper's tokens and command line.
+    #[derive(Default)]
+    Task {
+        /// Write down what is said in the language in which it is said.
+        #[default]
+        Transcribe = "transcribe",
+        /// Write it down in English.
+        Translate = "translate",
+    }
 }
 
 impl Task {
-    /// The name that Whisper's tokens and command line use.
-    pub fn name(self) -> &'static str {
+    /// The language of a text that this task made of speech in the language `spoken`, as ISO 639 codes.
+    pub fn text_language(self, spoken: Option<&str>) -> Option<&str> {
         match self {
-            Task::Transcribe => "transcribe",
-            Task::Translate => "translate",
+            Self::Transcribe => spoken,
+            Self::Translate => Some("en"),
         }
     }
 }

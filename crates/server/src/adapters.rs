@@ -8,16 +8,26 @@ mod openai;
 mod salestrainer;
 mod waiting;
 
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
 use crate::routes::Route;
 
 /// The routes of all adapters, wherever they are mounted.
 pub(crate) fn routes() -> Vec<Route> {
-    let mut routes = mounted(openai::routes, &["/v1", "/openai/v1"]);
-    routes.extend(mounted(salestrainer::routes, &["", "/salestrainer"]));
+    let mut routes = mounted(openai::routes, ["/v1", "/openai/v1"]);
+    routes.extend(mounted(salestrainer::routes, ["", "/salestrainer"]));
     routes
 }
 
-fn mounted(routes: fn() -> Vec<Route>, prefixes: &[&str]) -> Vec<Route> {
-    let under = |prefix: &&str| routes().into_iter().map(|route| route.under(prefix)).collect();
-    prefixes.iter().flat_map::<Vec<Route>, _>(under).collect()
+/// What the adapters say about themselves, each under its first prefix.
+pub(crate) fn documents() -> [Document; 2] {
+    [openai::Documented::openapi(), salestrainer::Documented::openapi()]
+}
+
+/// The routes under each of the prefixes; they are listed under the first one.
+fn mounted(routes: fn() -> Vec<Route>, [first, other]: [&str; 2]) -> Vec<Route> {
+    let listed = routes().into_iter().map(|route| route.under(first));
+    let others = routes().into_iter().map(|route| route.under(other).unlisted());
+    listed.chain(others).collect()
 }

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use hansard_domain::id::WorkspaceId;
 use hansard_domain::problem::ProblemCode;
+use hansard_domain::time::Timestamp;
 use hansard_store::{Clock, Error as StoreError, Store};
 use prometheus_client::registry::Registry;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Settings;
+use crate::api::uploads::pieces::Pieces;
 use crate::metrics::Metrics;
+use crate::place::Places;
+use crate::probes::Readiness;
 use crate::problem::Problem;
 
 /// The application. Cheap to clone.
@@ -26,9 +30,11 @@ struct Inner {
     workspace: WorkspaceId,
     wake: Arc<Notify>,
     models: Models,
-    engine: watch::Receiver<EngineState>,
+    engine: Engine,
+    readiness: Mutex<Option<(Timestamp, Readiness)>>,
     shutdown: CancellationToken,
-    requests: Semaphore,
+    places: Places,
+    pieces: Pieces,
     tasks: TaskTracker,
     metrics: Metrics,
 }
@@ -46,15 +52,18 @@ pub struct Parts {
     pub wake: Arc<Notify>,
     /// Asked for the models when somebody wants to know them.
     pub models: Models,
-    /// How it stands with the speech model.
-    pub engine: watch::Receiver<EngineState>,
+    /// Asked how it stands with the speech model.
+    pub engine: Engine,
     /// What `/metrics` shows, with the metrics of others in it already.
     pub registry: Registry,
     /// Cancelled by the first signal to stop.
     pub shutdown: CancellationToken,
 }
 
-/// How it stands with the speech model of this process.
+/// Tells how it stands with the speech model of this process. May read files.
+pub type Engine = Arc<dyn Fn() -> EngineState + Send + Sync>;
+
+/// How it stands with the configured speech model of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineState {
     /// Workers of other processes have it.
@@ -63,6 +72,8 @@ pub enum EngineState {
     NotLoaded,
     /// It is loaded.
     Loaded,
+    /// It is not on this machine.
+    Missing,
     /// It cannot be loaded; the log says why.
     Failed,
 }
@@ -91,7 +102,7 @@ impl App {
         let workspace =
             store.ensure_workspace(&settings.workspace).await.map_err(Error::Workspace)?;
         let metrics = Metrics::register(registry);
-        let requests = Semaphore::new(settings.requests_max.min(Semaphore::MAX_PERMITS));
+        let places = Places::new(settings.requests_max);
         let tasks = TaskTracker::new();
         let inner = Inner {
             store,
@@ -100,8 +111,10 @@ impl App {
             wake,
             models,
             engine,
+            readiness: Mutex::default(),
             shutdown,
-            requests,
+            places,
+            pieces: Pieces::default(),
             tasks,
             metrics,
         };
@@ -136,13 +149,25 @@ impl App {
         tokio::task::spawn_blocking(move || models()).await.unwrap_or_default()
     }
 
-    pub(crate) fn engine(&self) -> EngineState {
-        *self.inner.engine.borrow()
+    /// How it stands with the speech model; see [`Engine`].
+    pub(crate) async fn engine(&self) -> EngineState {
+        let engine = Arc::clone(&self.inner.engine);
+        tokio::task::spawn_blocking(move || engine()).await.unwrap_or(EngineState::Failed)
     }
 
-    /// One permit for each request that is worked on.
-    pub(crate) fn requests(&self) -> &Semaphore {
-        &self.inner.requests
+    /// What the last look at the service's parts has shown, and when it was.
+    pub(crate) fn readiness(&self) -> &Mutex<Option<(Timestamp, Readiness)>> {
+        &self.inner.readiness
+    }
+
+    /// Places for the requests that are worked on.
+    pub(crate) fn places(&self) -> &Places {
+        &self.inner.places
+    }
+
+    /// The pieces of uploads that are being written.
+    pub(crate) fn pieces(&self) -> &Pieces {
+        &self.inner.pieces
     }
 
     /// Cancelled when the service is to stop. Whoever waits for something else waits for this as well.

@@ -23,6 +23,9 @@ use crate::problem::Problem;
 /// Where a key stands that is not in `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// Where a browser says which site a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The port that `Host` means when it names none.
 const DEFAULT_PORT: u16 = 80;
 
@@ -140,13 +143,18 @@ fn check_local(bind: SocketAddr, parts: &Parts) -> Result<(), Problem> {
             return refuse("without a key, pages of other origins may not call");
         }
     }
+    // A page of another site that only loads something sends no Origin, but browsers tell this.
+    let sites = headers.get_all(SEC_FETCH_SITE);
+    if sites.iter().any(|site| site != "same-origin" && site != "none") {
+        return refuse("without a key, pages of other sites may not load anything");
+    }
     Ok(())
 }
 
 /// Headers that a proxy adds.
 fn is_forwarded(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
 }
 
 /// Whether `authority` names this machine, and `port` on it.
@@ -205,12 +213,17 @@ mod tests {
         }
         assert!(!check(&[]));
         assert!(!check(&[local, ("host", "evil.example:8080")]));
+        for (site, is_admitted) in
+            [("none", true), ("same-origin", true), ("same-site", false), ("cross-site", false)]
+        {
+            assert_eq!(check(&[local, ("sec-fetch-site", site)]), is_admitted, "{site}");
+        }
     }
 
     #[test]
     fn what_a_proxy_adds_is_refused() {
         let local = ("host", "127.0.0.1:8080");
-        for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] {
+        for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"] {
             assert!(!check(&[local, (name, "127.0.0.1")]), "{name}");
         }
     }

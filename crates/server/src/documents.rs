@@ -1,10 +1,10 @@
 //! Documents that the program carries: the pages that problems point at.
 
-use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use hansard_domain::problem::ProblemCode;
 use http::header::CONTENT_TYPE;
 
+use crate::extract::ApiText;
 use crate::problem::Problem;
 
 /// Declares the pages by the names of their codes.
@@ -20,6 +20,7 @@ macro_rules! pages {
 pages! {
     invalid_request,
     malformed_body,
+    invalid_header,
     unsupported_content_type,
     not_acceptable,
     unauthorized,
@@ -70,8 +71,13 @@ pages! {
 }
 
 /// What a problem means, why it happens and what to do, in Markdown.
-pub(crate) async fn error_page(Path(code): Path<String>) -> Result<Response, Problem> {
-    let page = PAGES.iter().find(|(known, _)| *known == code);
+#[utoipa::path(
+    get, path = "/docs/errors/{code}", tag = "documents",
+    params(("code" = String, Path, description = "A problem's `code`")),
+    responses((status = 200, description = "The page", body = String, content_type = "text/markdown")),
+)]
+pub(crate) async fn error_page(ApiText(code): ApiText) -> Result<Response, Problem> {
+    let page = PAGES.iter().find(|(known, _)| Some(*known) == code.as_deref());
     let (_, text) = page.ok_or(Problem::new(ProblemCode::RouteNotFound))?;
     Ok(([(CONTENT_TYPE, "text/markdown; charset=utf-8")], *text).into_response())
 }

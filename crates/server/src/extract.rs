@@ -1,5 +1,8 @@
 //! What handlers take from a request, read and checked; what cannot be read is a problem, never plain text.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
@@ -9,12 +12,16 @@ use http::HeaderName;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::App;
 use crate::problem::{Problem, too_large};
 
 /// Bytes of a JSON body.
 pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
+
+/// How long a small body may take as a whole: somebody who sends a byte now and then must not hold a place for long.
+pub(crate) const SMALL_BODY_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of an idempotency key.
 const REQUEST_KEY_BYTES_MAX: usize = 255;
@@ -65,6 +72,18 @@ impl<I: PathId + Send> FromRequestParts<App> for ApiPath<I> {
     }
 }
 
+/// The one text in the path; `None` if it is no text.
+pub(crate) struct ApiText(pub(crate) Option<String>);
+
+impl FromRequestParts<App> for ApiText {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let text = Path::<String>::from_request_parts(parts, app).await;
+        Ok(Self(text.ok().map(|Path(text)| text)))
+    }
+}
+
 /// The parameters after the question mark.
 pub(crate) struct ApiQuery<T>(pub(crate) T);
 
@@ -109,8 +128,18 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// The whole of a small body.
+/// The whole of a small body, which may not take longer than [`SMALL_BODY_MAX`].
 pub(crate) async fn read_body(body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    timeout(SMALL_BODY_MAX, collect(body, bytes_max)).await.unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// A small body, or what comes before the file in a form, that took too long.
+pub(crate) fn too_slow() -> Problem {
+    let detail = format!("the body took more than {} s", SMALL_BODY_MAX.as_secs());
+    Problem::new(ProblemCode::RequestTimeout).detail(detail)
+}
+
+async fn collect(body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {

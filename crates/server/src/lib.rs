@@ -17,6 +17,8 @@ mod extract;
 mod fields;
 mod metrics;
 mod middleware;
+pub mod openapi;
+mod place;
 mod probes;
 mod problem;
 mod routes;
@@ -24,7 +26,7 @@ mod serve;
 mod settings;
 mod wire;
 
-pub use app::{App, EngineState, Error, Models, Parts};
+pub use app::{App, Engine, EngineState, Error, Models, Parts};
 pub use caller::Keys;
 pub use routes::{Access, Declaration, declarations, router};
 pub use serve::serve;

@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::App;
 use crate::body::Hurried;
 use crate::problem::{Cause, Problem};
+use crate::routes::Access;
 
 /// Carries the request's id in every answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -67,14 +68,17 @@ pub(crate) async fn hurry(State(app): State<App>, request: Request, next: Next) 
 
 /// Works on the request if it is not one too many.
 pub(crate) async fn count_in(
-    State(app): State<App>,
-    request: Request,
+    State((app, access)): State<(App, Access)>,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let Ok(_place) = app.requests().try_acquire() else {
+    let Some(place) = app.places().take(access) else {
         return Err(Problem::new(ProblemCode::Overloaded).retry_after(RETRY_BUSY));
     };
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(place.clone());
+    let answer = next.run(request).await;
+    place.leave();
+    Ok(answer)
 }
 
 /// The answer of a handler that panicked.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hansard_domain::problem::ProblemCode;
+use hansard_domain::time::Timestamp;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -18,6 +19,9 @@ use crate::{App, EngineState};
 
 /// How long a part may take to say that it is well.
 const CHECK_MAX: Duration = Duration::from_secs(2);
+
+/// How long a look at the parts is good for: however many ask, the database and the bucket are asked once.
+const LOOK_KEPT: Duration = Duration::from_secs(1);
 
 /// The content type of the metrics' text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,7 +43,7 @@ pub(crate) struct Version {
 }
 
 /// Whether work can be accepted, and what each part says.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Readiness {
     /// Whether the service should be sent requests.
     ready: bool,
@@ -51,33 +55,68 @@ pub(crate) struct Readiness {
     media_store: &'static str,
     /// `ok`, `full` or `unknown`.
     queue: &'static str,
-    /// `loaded`, `not_loaded` (until the first job), `elsewhere` (workers are other processes) or `failed`.
+    /// `loaded`, `not_loaded` (until the first job), `elsewhere` (workers are other processes), `missing` (it is to be pulled) or
+    /// `failed`.
     model: &'static str,
 }
 
 /// Whether the process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "probes",
+    responses((status = 200, description = "It is", body = Health)),
+)]
 pub(crate) async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// Which program answers.
+#[utoipa::path(
+    get, path = "/version", tag = "probes",
+    responses((status = 200, description = "The program", body = Version)),
+)]
 pub(crate) async fn version() -> Json<Version> {
     Json(Version { name: "hansard", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// Whether the service can do its work: `200` if it should be sent requests, else `503`, with each part's state.
+#[utoipa::path(
+    get, path = "/readyz", tag = "probes",
+    responses(
+        (status = 200, description = "It should be sent requests", body = Readiness),
+        (status = 503, description = "It should not", body = Readiness),
+    ),
+)]
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    let (queue, media) = tokio::join!(
+    // Whoever asks meanwhile waits for this look, and has its result.
+    let mut last = app.readiness().lock().await;
+    let now = app.clock().now();
+    let is_fresh = |at: Timestamp| at <= now && now.since(at) < LOOK_KEPT;
+    let mut readiness = match &*last {
+        Some((at, readiness)) if is_fresh(*at) => readiness.clone(),
+        _ => last.insert((now, look(&app).await)).1.clone(),
+    };
+    drop(last);
+    if app.shutdown().is_cancelled() {
+        (readiness.ready, readiness.stopping) = (false, true);
+    }
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// Looks at each part.
+async fn look(app: &App) -> Readiness {
+    let (queue, media, engine) = tokio::join!(
         timeout(CHECK_MAX, app.store().queue_stats()),
         timeout(CHECK_MAX, app.store().media().check()),
+        app.engine(),
     );
     let queue = queue.ok().and_then(Result::ok);
     let state = |well: bool| if well { "ok" } else { "unavailable" };
     let (has_database, has_media) = (queue.is_some(), matches!(media, Ok(Ok(()))));
-    let stopping = app.shutdown().is_cancelled();
-    let readiness = Readiness {
-        ready: has_database && has_media && !stopping && app.engine() != EngineState::Failed,
-        stopping,
+    let has_model = !matches!(engine, EngineState::Missing | EngineState::Failed);
+    Readiness {
+        ready: has_database && has_media && has_model,
+        stopping: false,
         database: state(has_database),
         media_store: state(has_media),
         // A full queue is no reason to send requests elsewhere: what is read and cancelled still works, and 429 tells the rest.
@@ -86,18 +125,21 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
             Some(stats) if stats.queued >= u64::from(app.store().queue_max()) => "full",
             Some(_) => "ok",
         },
-        model: match app.engine() {
+        model: match engine {
             EngineState::Elsewhere => "elsewhere",
             EngineState::NotLoaded => "not_loaded",
             EngineState::Loaded => "loaded",
+            EngineState::Missing => "missing",
             EngineState::Failed => "failed",
         },
-    };
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(readiness)).into_response()
+    }
 }
 
 /// The numbers of this process and of the queue, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "probes",
+    responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text")),
+)]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     // The numbers of the process are wanted most when the database is away.
     let stats = timeout(CHECK_MAX, app.store().queue_stats()).await.ok().and_then(Result::ok);

@@ -19,7 +19,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::body::IdleError;
+use crate::body::BodyError;
 
 /// The content type of problems.
 pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
@@ -267,8 +267,12 @@ impl Problem {
         let error = error.into();
         let mut link: Option<&(dyn Error + 'static)> = Some(&*error);
         while let Some(one) = link {
-            if one.is::<IdleError>() {
-                return Self::new(ProblemCode::RequestTimeout).detail(one.to_string());
+            if let Some(error) = one.downcast_ref() {
+                let code = match error {
+                    BodyError::Idle(_) | BodyError::Slow(_) => ProblemCode::RequestTimeout,
+                    BodyError::Formless(_) => ProblemCode::MalformedBody,
+                };
+                return Self::new(code).detail(error.to_string());
             }
             link = one.source();
         }

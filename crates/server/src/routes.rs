@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Caller;
 use crate::middleware;
 use crate::problem::Problem;
-use crate::{App, adapters, api, documents, probes};
+use crate::{App, adapters, api, documents, openapi, probes};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(crate) struct Route {
     path: String,
     access: Access,
     load: Load,
+    is_listed: bool,
     handler: MethodRouter<App>,
     /// Puts every answer, whoever made it, into the words of a protocol.
     words: Option<fn(Response) -> Response>,
@@ -58,6 +59,8 @@ pub struct Declaration {
     pub path: String,
     /// Who may call.
     pub access: Access,
+    /// Whether the route is in the API's document.
+    pub is_listed: bool,
 }
 
 /// The table.
@@ -68,7 +71,12 @@ fn table() -> Vec<Route> {
         Route::get("/readyz", Public, probes::ready).always(),
         Route::get("/version", Public, probes::version).always(),
         Route::get("/metrics", Caller, probes::metrics).always(),
+        Route::get("/", Public, openapi::index).unlisted(),
+        Route::get("/docs/api", Public, openapi::without_slash).unlisted(),
+        Route::get("/docs/api/", Public, openapi::reference_start).unlisted(),
+        Route::get("/docs/api/{file}", Public, openapi::reference).unlisted(),
         Route::get("/docs/errors/{code}", Public, documents::error_page),
+        Route::get("/api/v1/openapi.json", Public, openapi::document_json),
         Route::post("/api/v1/recordings", Caller, api::recordings::create_recording),
         Route::get("/api/v1/recordings", Caller, api::recordings::list_recordings),
         Route::get("/api/v1/recordings/{id}", Caller, api::recordings::get_recording),
@@ -90,74 +98,42 @@ fn table() -> Vec<Route> {
     table
 }
 
+/// Declares a constructor for each method. `GET` answers `HEAD` too; `HEAD` is for where there is no `GET`.
+macro_rules! constructors {
+    ($($name:ident $method:ident)+) => {
+        $(
+            #[doc = concat!("The line of `", stringify!($method), "` at `path`.")]
+            pub(crate) fn $name<H, T>(path: &str, access: Access, handler: H) -> Self
+            where
+                H: Handler<T, App>,
+                T: 'static,
+            {
+                let handler = on(MethodFilter::$method, handler);
+                let (method, path) = (Method::$method, path.to_owned());
+                Self { method, path, access, load: Load::Counted, is_listed: true, handler, words: None }
+            }
+        )+
+    };
+}
+
 impl Route {
-    pub(crate) fn get<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::GET, MethodFilter::GET, path, access, handler)
-    }
-
-    pub(crate) fn post<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::POST, MethodFilter::POST, path, access, handler)
-    }
-
-    pub(crate) fn patch<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::PATCH, MethodFilter::PATCH, path, access, handler)
-    }
-
-    pub(crate) fn delete<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::DELETE, MethodFilter::DELETE, path, access, handler)
-    }
-
-    /// `HEAD` where there is no `GET` that answers it.
-    pub(crate) fn head<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::HEAD, MethodFilter::HEAD, path, access, handler)
-    }
-
-    pub(crate) fn options<H, T>(path: &str, access: Access, handler: H) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        Self::new(Method::OPTIONS, MethodFilter::OPTIONS, path, access, handler)
-    }
-
-    fn new<H, T>(
-        method: Method,
-        filter: MethodFilter,
-        path: &str,
-        access: Access,
-        handler: H,
-    ) -> Self
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        let handler = on(filter, handler);
-        Self { method, path: path.to_owned(), access, load: Load::Counted, handler, words: None }
+    constructors! {
+        get GET
+        head HEAD
+        post POST
+        patch PATCH
+        delete DELETE
+        options OPTIONS
     }
 
     /// The route answers however busy the server is.
     pub(crate) fn always(self) -> Self {
         Self { load: Load::Free, ..self }
+    }
+
+    /// The route is not in the API's document: a page, a second name, a redirect.
+    pub(crate) fn unlisted(self) -> Self {
+        Self { is_listed: false, ..self }
     }
 
     /// The same route below a prefix.
@@ -181,7 +157,8 @@ impl Route {
         let handler = match self.load {
             Load::Free => handler,
             Load::Counted => {
-                handler.route_layer(from_fn_with_state(app.clone(), middleware::count_in))
+                let state = (app.clone(), self.access);
+                handler.route_layer(from_fn_with_state(state, middleware::count_in))
             }
         };
         match self.words {
@@ -194,7 +171,12 @@ impl Route {
 
 /// Every route with its declaration, for tests that walk them.
 pub fn declarations() -> Vec<Declaration> {
-    let declaration = |Route { method, path, access, .. }| Declaration { method, path, access };
+    let declaration = |Route { method, path, access, is_listed, .. }| Declaration {
+        method,
+        path,
+        access,
+        is_listed,
+    };
     table().into_iter().map(declaration).collect()
 }
 
@@ -217,8 +199,11 @@ pub fn router(app: App) -> Router {
         .into_iter()
         .fold(Router::new(), |router, (path, handler)| router.route(&path, handler));
     router
-        .fallback(async || Problem::new(ProblemCode::RouteNotFound))
-        .method_not_allowed_fallback(async || Problem::new(ProblemCode::MethodNotAllowed))
+        // Clients of an adapter look for a `detail` wherever they have gone wrong.
+        .fallback(async || Problem::new(ProblemCode::RouteNotFound).detail("Not Found"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(ProblemCode::MethodNotAllowed).detail("Method Not Allowed")
+        })
         // Bodies have a limit each, where they are read; this one would apply to recordings as well.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(middleware::panicked))

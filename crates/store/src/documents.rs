@@ -92,8 +92,7 @@ impl Document for TranscribeOptions {
     fn of_form(form: OptionsForm) -> Result<Self, String> {
         let OptionsForm { language, task, model, prompt, words, channels_apart, temperature } =
             form;
-        let task =
-            [Task::Transcribe, Task::Translate].into_iter().find(|known| known.name() == task);
+        let task = Task::from_name(&task);
         let task = task.ok_or("its task is unknown")?;
         Ok(Self { language, task, model, prompt, words, channels_apart, temperature })
     }

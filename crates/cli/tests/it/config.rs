@@ -73,3 +73,19 @@ fn the_example_is_a_configuration_that_changes_nothing() {
 
     assert_eq!(run(&desk, &["config", "show"]).success(), before);
 }
+
+#[test]
+fn a_key_that_cannot_sign_is_told_before_anybody_is_listened_to() {
+    let desk = Desk::new().with_file(".env", b"HANSARD__DELIVERY__CALLBACK_SECRET=zebra-7f3a\n");
+    let mut serve = command(&desk, &["serve", "--bind", "127.0.0.1:0"]);
+    serve.env("MOCK_TRANSCRIBE", "1");
+
+    let checked = run(&desk, &["config", "check"]).refusal(2);
+    let served = Ended::from(serve.output().unwrap()).refusal(1);
+
+    for told in [&checked, &served] {
+        assert!(told.contains("delivery.callback_secret"), "{told}");
+        assert!(told.contains("whsec_") && !told.contains("zebra"), "{told}");
+    }
+    assert!(!served.contains("listening"), "{served}");
+}

@@ -10,7 +10,19 @@ mod errors;
 mod live;
 mod models;
 
+use utoipa::OpenApi;
+
 use crate::routes::{Access, Route};
+
+/// The adapter's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(
+    audio::create_transcription,
+    audio::create_translation,
+    models::list_models,
+    models::get_model,
+))]
+pub(super) struct Documented;
 
 pub(super) fn routes() -> Vec<Route> {
     let routes = [

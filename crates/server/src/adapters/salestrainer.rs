@@ -22,9 +22,12 @@ use http::header::LOCATION;
 use http::request::Parts;
 use http::{HeaderName, StatusCode, Uri};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::adapters::waiting::{Waited, Watch, failure_of};
 use crate::caller::Caller;
+use crate::place::Place;
+use crate::probes::Health;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
 use crate::settings::SalesTrainer;
@@ -33,27 +36,43 @@ use crate::{App, probes};
 /// Where the secret stands that is not in the body.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("x-sidecar-secret");
 
+/// The adapter's part of the document.
+#[derive(OpenApi)]
+#[openapi(paths(process::process_s3, process::transcribe, upload::transcribe_upload, health,))]
+pub(super) struct Documented;
+
 pub(super) fn routes() -> Vec<Route> {
     use Access::{BodySecret, Public};
     let routes = [
         Route::post("/process-s3", BodySecret, process::process_s3),
         Route::post("/transcribe", BodySecret, process::transcribe),
         Route::post("/transcribe-upload", BodySecret, upload::transcribe_upload),
-        Route::get("/health", Public, probes::health).always(),
-        Route::post("/process-s3/", Public, without_slash),
-        Route::post("/transcribe/", Public, without_slash),
-        Route::post("/transcribe-upload/", Public, without_slash),
-        Route::get("/health/", Public, without_slash),
+        Route::get("/health", Public, health).always(),
+        Route::post("/process-s3/", Public, without_slash).unlisted(),
+        Route::post("/transcribe/", Public, without_slash).unlisted(),
+        Route::post("/transcribe-upload/", Public, without_slash).unlisted(),
+        Route::get("/health/", Public, without_slash).unlisted(),
     ];
     routes.into_iter().map(|route| route.in_words_of(errors::in_fastapi_words)).collect()
 }
 
 /// What the answer is while the job goes on.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SalesTrainerProcessing)]
 struct Processing {
     ok: bool,
+    /// `processing`
     status: &'static str,
     job_id: String,
+}
+
+/// Whether the process is alive.
+#[utoipa::path(
+    get, path = "/health", tag = "salestrainer", operation_id = "salestrainer_health",
+    responses((status = 200, description = "It is", body = Health)),
+)]
+async fn health() -> Json<Health> {
+    probes::health().await
 }
 
 /// Sends clients to the address without the slash at its end, as FastAPI does.
@@ -114,8 +133,8 @@ enum Waiting {
 ///
 /// # Errors
 /// Why there is none.
-async fn wait_for(app: &App, job: &Job, wait: Duration) -> Result<Waiting, Problem> {
-    match Watch::new(app, job, wait).end().await? {
+async fn wait_for(app: &App, job: &Job, wait: Duration, place: &Place) -> Result<Waiting, Problem> {
+    match Watch::new(app, job, wait, place).end().await? {
         Waited::Ended(job) => match failure_of(&job) {
             None => Ok(Waiting::Over(job)),
             Some(problem) => Err(problem),

@@ -13,6 +13,7 @@ use hansard_store::transcripts::WINDOWS_PER_PAGE_MAX;
 use tokio::time::{Instant, sleep_until};
 
 use crate::App;
+use crate::place::Place;
 use crate::problem::Problem;
 
 /// The first pause between two looks at a job; it doubles.
@@ -42,8 +43,9 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A watch on `job` for `wait_max` from now on.
-    pub(crate) fn new(app: &App, job: &Job, wait_max: Duration) -> Self {
+    /// A watch on `job` for `wait_max` from now on. The request leaves its `place` to others.
+    pub(crate) fn new(app: &App, job: &Job, wait_max: Duration, place: &Place) -> Self {
+        place.leave();
         Self {
             app: app.clone(),
             workspace: job.workspace.clone(),

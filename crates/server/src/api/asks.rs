@@ -70,9 +70,7 @@ pub(crate) fn about(fields: &mut Fields) -> About {
 pub(crate) fn job(fields: &mut Fields) -> NewJob {
     let options = TranscribeOptions {
         language: language(fields),
-        task: fields
-            .choice("task", &[Task::Transcribe, Task::Translate], Task::name)
-            .unwrap_or_default(),
+        task: fields.choice("task", Task::ALL, Task::name).unwrap_or_default(),
         model: fields.text("model", NAME_MAX),
         prompt: fields.text("prompt", PROMPT_MAX),
         words: fields.flag("words"),
@@ -212,15 +210,24 @@ pub(crate) fn request_key(
     route: &str,
     parts: &[&str],
 ) -> Result<Option<RequestKey>, Problem> {
-    let Some(key) = idempotency_key(headers)? else { return Ok(None) };
+    let key = idempotency_key(headers)?;
+    Ok(key.map(|key| RequestKey { key, request_hash: hash_of(route, parts) }))
+}
+
+/// A name for a request whose caller has none, for routes where equal requests are meant to be the same one.
+pub(crate) fn unnamed_request(route: &str, parts: &[&str]) -> RequestKey {
+    let request_hash = hash_of(route, parts);
+    RequestKey { key: format!("{route}:{request_hash}"), request_hash }
+}
+
+fn hash_of(route: &str, parts: &[&str]) -> String {
     let mut hash = Context::new(&SHA256);
     for part in [route].iter().chain(parts) {
         // With their lengths, so that no two lists of parts are the same bytes.
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let request_hash = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(RequestKey { key, request_hash }))
+    hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Says in `response` if its request's key was known and nothing was done.

@@ -17,6 +17,7 @@ use crate::App;
 use crate::api::pages::{PageView, Parameters};
 use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
+use crate::openapi::names;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
 
@@ -46,6 +47,7 @@ pub(crate) struct DeliveryView {
     /// The event.
     event_id: String,
     /// What happened, as `job.succeeded`.
+    #[schema(schema_with = names::event_kind)]
     event: &'static str,
     /// The id of what it happened to.
     subject: String,
@@ -57,6 +59,7 @@ pub(crate) struct DeliveryView {
     /// The callback that a caller has named; `null` for an endpoint, and for the callback that the operator has configured.
     callback_url: Option<String>,
     /// `pending`, `delivered`, `failed` or `cancelled`.
+    #[schema(schema_with = names::delivery_state)]
     state: &'static str,
     /// Attempts since it was written or sent again.
     attempts: u32,
@@ -153,6 +156,11 @@ pub(crate) struct ListDeliveries {
 }
 
 /// The deliveries of the caller's workspace, to endpoints and callbacks, newest first, without their attempts.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/deliveries", tag = "webhooks",
+    params(ListDeliveries),
+    responses((status = 200, description = "A page of deliveries", body = PageView<DeliveryView>)),
+)]
 pub(crate) async fn list_deliveries(
     State(app): State<App>,
     caller: Caller,
@@ -180,6 +188,11 @@ fn subject(text: &str) -> Result<String, &'static str> {
 }
 
 /// One delivery, with its attempts.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/deliveries/{id}", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The delivery", body = DeliveryLogView)),
+)]
 pub(crate) async fn get_delivery(
     State(app): State<App>,
     caller: Caller,
@@ -196,6 +209,11 @@ pub(crate) async fn get_delivery(
 }
 
 /// Sends a delivery that has ended once more: with its id, and with all attempts again.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/deliveries/{id}/replay", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 202, description = "The delivery, on its way again", body = DeliveryView)),
+)]
 pub(crate) async fn replay_delivery(
     State(app): State<App>,
     caller: Caller,

@@ -23,6 +23,7 @@ use crate::api::pages::{PageView, Place};
 use crate::caller::Caller;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::fields::Fields;
+use crate::openapi::{EndpointPatch, NewEndpointBody};
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
 
@@ -121,6 +122,12 @@ fn secured(status: StatusCode, secured: Secured) -> Response {
 }
 
 /// Makes an endpoint, and tells its secret: this once.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/endpoints", tag = "webhooks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for the request: sent again with it, the request is answered as before, and nothing is done twice")),
+    request_body = NewEndpointBody,
+    responses((status = 201, description = "The endpoint with its secret", body = SecretView)),
+)]
 pub(crate) async fn create_endpoint(
     State(app): State<App>,
     caller: Caller,
@@ -154,6 +161,11 @@ pub(crate) struct ListEndpoints {
 }
 
 /// The endpoints of the caller's workspace, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/endpoints", tag = "webhooks",
+    params(ListEndpoints),
+    responses((status = 200, description = "A page of endpoints", body = PageView<EndpointView>)),
+)]
 pub(crate) async fn list_endpoints(
     State(app): State<App>,
     caller: Caller,
@@ -165,6 +177,11 @@ pub(crate) async fn list_endpoints(
 }
 
 /// One endpoint.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/endpoints/{id}", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The endpoint", body = EndpointView)),
+)]
 pub(crate) async fn get_endpoint(
     State(app): State<App>,
     caller: Caller,
@@ -175,6 +192,15 @@ pub(crate) async fn get_endpoint(
 }
 
 /// Changes an endpoint, by a JSON merge patch (RFC 7396). Disabling it cancels what waits for it.
+#[utoipa::path(
+    patch, path = "/api/v1/webhooks/endpoints/{id}", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id")),
+    request_body(content(
+        (EndpointPatch = "application/merge-patch+json"),
+        (EndpointPatch = "application/json"),
+    )),
+    responses((status = 200, description = "The endpoint as it is now", body = EndpointView)),
+)]
 pub(crate) async fn update_endpoint(
     State(app): State<App>,
     caller: Caller,
@@ -206,6 +232,11 @@ pub(crate) async fn update_endpoint(
 }
 
 /// Deletes an endpoint with its deliveries.
+#[utoipa::path(
+    delete, path = "/api/v1/webhooks/endpoints/{id}", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 204, description = "It is gone")),
+)]
 pub(crate) async fn delete_endpoint(
     State(app): State<App>,
     caller: Caller,
@@ -219,6 +250,11 @@ pub(crate) async fn delete_endpoint(
 }
 
 /// Gives an endpoint a new secret, and tells it: this once. For a day, the one that it replaces signs as well.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/endpoints/{id}/rotate-secret", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for the request: sent again with it, the request is answered as before, and nothing is done twice")),
+    responses((status = 200, description = "The endpoint with its new secret", body = SecretView)),
+)]
 pub(crate) async fn rotate_endpoint_secret(
     State(app): State<App>,
     caller: Caller,
@@ -231,6 +267,11 @@ pub(crate) async fn rotate_endpoint_secret(
 }
 
 /// Sends a test event to an endpoint, disabled or not; answers with its delivery.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/endpoints/{id}/test", tag = "webhooks",
+    params(("id" = String, Path, description = "Its id"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for the request: sent again with it, the request is answered as before, and nothing is done twice")),
+    responses((status = 202, description = "The delivery of the test event", body = DeliveryView)),
+)]
 pub(crate) async fn test_endpoint(
     State(app): State<App>,
     caller: Caller,

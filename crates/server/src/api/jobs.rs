@@ -9,27 +9,42 @@ use hansard_domain::problem::ProblemCode;
 use hansard_store::jobs::{Change, Job, JobFilter};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use crate::App;
 use crate::api::pages::{PageView, Place};
+use crate::api::recordings::AcceptedView;
 use crate::api::views::JobView;
 use crate::api::{asks, recordings};
 use crate::caller::Caller;
 use crate::extract::{self, ApiPath, ApiQuery, JSON_BYTES_MAX, is_json, parse_json, read_body};
 use crate::fields::Fields;
+use crate::openapi::{NewJobBody, RetryBody, names};
 use crate::problem::Problem;
 
 /// Which jobs to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListJobs {
+    /// Only jobs in this state.
+    #[param(schema_with = names::job_state, required = false)]
     state: Option<String>,
+    /// Only jobs of this recording.
     recording_id: Option<String>,
+    /// Where the page begins: `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Items of the page; 50 if it is left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
 /// The jobs of the caller's workspace, newest first, without their stages and places in the queue.
+#[utoipa::path(
+    get, path = "/api/v1/jobs", tag = "jobs",
+    params(ListJobs),
+    responses((status = 200, description = "A page of jobs", body = PageView<JobView>)),
+)]
 pub(crate) async fn list_jobs(
     State(app): State<App>,
     caller: Caller,
@@ -49,6 +64,11 @@ pub(crate) async fn list_jobs(
 }
 
 /// One job.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The job", body = JobView)),
+)]
 pub(crate) async fn get_job(
     State(app): State<App>,
     caller: Caller,
@@ -60,6 +80,11 @@ pub(crate) async fn get_job(
 }
 
 /// Ends a job that waits or runs; its worker stops within a second.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The job, cancelled", body = JobView)),
+)]
 pub(crate) async fn cancel_job(
     State(app): State<App>,
     caller: Caller,
@@ -70,6 +95,12 @@ pub(crate) async fn cancel_job(
 }
 
 /// Puts a job that has ended back into the queue: from the stage that failed on, or from the one that is named.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/retry", tag = "jobs",
+    params(("id" = String, Path, description = "Its id")),
+    request_body = Option<RetryBody>,
+    responses((status = 200, description = "The job, waiting again", body = JobView)),
+)]
 pub(crate) async fn retry_job(
     State(app): State<App>,
     caller: Caller,
@@ -85,6 +116,12 @@ pub(crate) async fn retry_job(
 }
 
 /// Transcribes a recording once more, with other options or another model.
+#[utoipa::path(
+    post, path = "/api/v1/recordings/{id}/jobs", tag = "jobs",
+    params(("id" = String, Path, description = "Its id"), ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for the request: sent again with it, the request is answered as before, and nothing is done twice")),
+    request_body = Option<NewJobBody>,
+    responses((status = 202, description = "What was accepted; `Location` is its job", body = AcceptedView)),
+)]
 pub(crate) async fn create_job(
     State(app): State<App>,
     caller: Caller,

@@ -21,6 +21,9 @@ use crate::problem::Problem;
 /// Keeps browsers from taking a stranger's file for a page of this service.
 const NOSNIFF: (HeaderName, &str) = (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 
+/// The caller may keep the bytes, and asks whether they are still the same; nobody in between may.
+const KEEP: &str = "private, no-cache";
+
 /// What a `Range` header asks for, of an object of a known size.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
@@ -33,6 +36,15 @@ enum Asked {
 }
 
 /// The bytes of a recording.
+#[utoipa::path(
+    get, path = "/api/v1/recordings/{id}/media", tag = "recordings",
+    params(("id" = String, Path, description = "Its id"), ("Range" = Option<String>, Header, description = "A part, as `bytes=0-1023`")),
+    responses(
+        (status = 200, description = "All bytes", content_type = "audio/*"),
+        (status = 206, description = "The part that was asked for", content_type = "audio/*"),
+        (status = 304, description = "What the caller has is what there is"),
+    ),
+)]
 pub(crate) async fn get_media(
     State(app): State<App>,
     caller: Caller,
@@ -45,8 +57,10 @@ pub(crate) async fn get_media(
     let media = recording.media.ok_or(Problem::new(ProblemCode::MediaNotFound))?;
     // The checksum names the bytes, and nothing else.
     let etag = format!("\"{}\"", media.sha256);
-    if header(&headers, IF_NONE_MATCH).is_some_and(|tags| names(tags, &etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)]).into_response());
+    let known = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|tags| tags.to_str().ok());
+    if known.into_iter().any(|tags| names(tags, &etag)) {
+        let head = [(ETAG, etag), (CACHE_CONTROL, KEEP.to_owned())];
+        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
     // A part of another version would not fit to what the client has.
     let is_same = header(&headers, IF_RANGE).is_none_or(|tag| tag == etag);
@@ -71,7 +85,7 @@ pub(crate) async fn get_media(
         (CONTENT_LENGTH, (range.end - range.start).to_string()),
         (ACCEPT_RANGES, "bytes".to_owned()),
         (ETAG, etag),
-        (CACHE_CONTROL, "private, no-cache".to_owned()),
+        (CACHE_CONTROL, KEEP.to_owned()),
         (CONTENT_DISPOSITION, format!("inline; filename=\"{id}\"")),
         (NOSNIFF.0, NOSNIFF.1.to_owned()),
     ];

@@ -1,7 +1,7 @@
 //! Recordings: handed in, looked at, changed, deleted.
 
-mod create;
-mod update;
+pub(crate) mod create;
+pub(crate) mod update;
 pub(crate) mod upload;
 
 use axum::Json;
@@ -22,7 +22,7 @@ use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
 use crate::problem::Problem;
 
-pub(crate) use create::{answer, create_recording};
+pub(crate) use create::{AcceptedView, answer, create_recording};
 pub(crate) use update::update_recording;
 pub(crate) use upload::{Form, Upload};
 
@@ -53,6 +53,11 @@ pub(crate) struct ListRecordings {
 }
 
 /// The recordings of the caller's workspace, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/recordings", tag = "recordings",
+    params(ListRecordings),
+    responses((status = 200, description = "A page of recordings", body = PageView<RecordingView>)),
+)]
 pub(crate) async fn list_recordings(
     State(app): State<App>,
     caller: Caller,
@@ -91,6 +96,11 @@ fn digest(text: &str) -> Result<String, String> {
 }
 
 /// One recording.
+#[utoipa::path(
+    get, path = "/api/v1/recordings/{id}", tag = "recordings",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The recording", body = RecordingView)),
+)]
 pub(crate) async fn get_recording(
     State(app): State<App>,
     caller: Caller,
@@ -104,6 +114,11 @@ pub(crate) async fn get_recording(
 /// Deletes a recording with all that belongs to it: its media, jobs and transcripts, and what was to be delivered about them.
 ///
 /// A job that runs loses its lease, and its worker stops within a second.
+#[utoipa::path(
+    delete, path = "/api/v1/recordings/{id}", tag = "recordings",
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 204, description = "It is gone")),
+)]
 pub(crate) async fn delete_recording(
     State(app): State<App>,
     caller: Caller,

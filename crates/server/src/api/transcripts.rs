@@ -12,12 +12,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use hansard_domain::id::{Id, RecordingId, TranscriptId};
 use hansard_domain::problem::ProblemCode;
+use hansard_domain::subtitles::Limits;
 use hansard_store::Error as StoreError;
 use hansard_store::transcripts::TranscriptHead;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::api::pages::{PageView, Place};
@@ -25,7 +26,7 @@ use crate::api::views::OptionsView;
 use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
 use crate::problem::Problem;
-use formats::{Format, Writer};
+use formats::{Format, TranscriptJson, Writer};
 
 /// Windows that are read at a time: some minutes of speech.
 const WINDOWS_AT_A_TIME: u32 = 16;
@@ -53,8 +54,10 @@ pub(crate) struct TranscriptView {
     /// What was asked for.
     options: OptionsView,
     /// When its first window could be written.
+    #[schema(format = DateTime)]
     created_at: String,
     /// When its last one was.
+    #[schema(format = DateTime)]
     completed_at: Option<String>,
 }
 
@@ -77,22 +80,35 @@ impl TranscriptView {
 }
 
 /// Which transcripts to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListTranscripts {
+    /// Only transcripts of this recording.
     recording_id: Option<String>,
+    /// Where the page begins: `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Items of the page; 50 if it is left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 
 /// How to write a transcript.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetTranscript {
+    /// The form; what `Accept` prefers if it is left out.
+    #[param(schema_with = formats::names_schema, required = false)]
     format: Option<String>,
 }
 
 /// The transcripts of the caller's workspace, newest first, without their text.
+#[utoipa::path(
+    get, path = "/api/v1/transcripts", tag = "transcripts",
+    params(ListTranscripts),
+    responses((status = 200, description = "A page of transcripts", body = PageView<TranscriptView>)),
+)]
 pub(crate) async fn list_transcripts(
     State(app): State<App>,
     caller: Caller,
@@ -111,6 +127,18 @@ pub(crate) async fn list_transcripts(
 }
 
 /// One transcript, as `?format=` or the `Accept` header says.
+#[utoipa::path(
+    get, path = "/api/v1/transcripts/{id}", tag = "transcripts",
+    params(("id" = String, Path, description = "Its id"), GetTranscript),
+    responses((status = 200, description = "The transcript, as far as it is", content(
+        (TranscriptJson = "application/json"),
+        (String = "text/plain"),
+        (String = "application/x-subrip"),
+        (String = "text/vtt"),
+        (String = "text/tab-separated-values"),
+        (String = "text/markdown"),
+    ))),
+)]
 pub(crate) async fn get_transcript(
     State(app): State<App>,
     caller: Caller,
@@ -141,8 +169,10 @@ fn accepted(headers: &HeaderMap) -> Result<Format, Problem> {
     }
     // Stable: among equals, what stands first.
     ranges.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let refused: Vec<_> =
+        ranges.iter().filter(|range| range.0 <= 0.0).map(|range| range.1).collect();
     let wanted = ranges.iter().filter(|range| range.0 > 0.0);
-    wanted.filter_map(|range| Format::of_media_range(range.1)).next().ok_or_else(|| {
+    wanted.filter_map(|range| Format::of_media_range(range.1, &refused)).next().ok_or_else(|| {
         Problem::new(ProblemCode::NotAcceptable).detail(format!("there is {}", Format::names()))
     })
 }
@@ -173,8 +203,9 @@ fn written(
     format: Format,
 ) -> impl futures_util::Stream<Item = Result<String, StoreError>> + Send {
     let (id, end) = (head.id.clone(), head.windows);
-    let language = head.language.clone();
-    let writer = Writer::new(format, language.as_deref(), TranscriptView::of(head));
+    let language = head.options.task.text_language(head.language.as_deref());
+    let limits = Limits::for_language(language);
+    let writer = Writer::new(format, limits, TranscriptView::of(head));
     let writing = Writing { app, id, next: 0, end, writer, is_done: false };
     stream::try_unfold(writing, |mut writing| async move {
         if writing.is_done {
@@ -219,6 +250,7 @@ mod tests {
             Some(Format::Srt)
         );
         assert_eq!(format_for("text/vtt;q=0, text/markdown"), Some(Format::Md));
+        assert_eq!(format_for("application/json;q=0, */*"), Some(Format::Txt));
         assert_eq!(format_for("image/png"), None);
         assert_eq!(accepted(&HeaderMap::new()).ok(), Some(Format::Json));
     }

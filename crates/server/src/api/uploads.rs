@@ -3,6 +3,7 @@
 //! An upload brings the bytes of a recording over as many requests as it takes. When all of them are here, a recording is
 //! created with the upload as its source; an upload that nobody goes on with is given up after a time.
 
+pub(crate) mod pieces;
 pub(crate) mod protocol;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
 use hansard_store::uploads::{Append, Checksum, Upload, Uploaded};
@@ -45,12 +47,28 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// What of the protocol is spoken here.
-async fn describe_protocol(State(app): State<App>) -> Response {
+#[utoipa::path(
+    options, path = "/api/v1/uploads", tag = "uploads",
+    responses((status = 204, description = "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size`, `Tus-Checksum-Algorithm`")),
+)]
+pub(crate) async fn describe_protocol(State(app): State<App>) -> Response {
     (StatusCode::NO_CONTENT, protocol::abilities(app.settings().file_bytes_max)).into_response()
 }
 
 /// Begins an upload, with its first piece if the request has one.
-async fn create_upload(
+#[utoipa::path(
+    post, path = "/api/v1/uploads", tag = "uploads",
+    params(
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("Upload-Length" = Option<u64>, Header, description = "Bytes in all"),
+        ("Upload-Defer-Length" = Option<u8>, Header, description = "`1` where the length is told later"),
+        ("Upload-Metadata" = Option<String>, Header, description = "`filename` and others, each with its value in base64"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, a space, and the piece's checksum in base64"),
+    ),
+    request_body(content = Option<Vec<u8>>, content_type = PIECE),
+    responses((status = 201, description = "`Location` is the upload, `Upload-Offset` how far it is")),
+)]
+pub(crate) async fn create_upload(
     State(app): State<App>,
     _: Tus,
     caller: Caller,
@@ -72,13 +90,20 @@ async fn create_upload(
     Ok((StatusCode::CREATED, location, protocol::progress(&upload)).into_response())
 }
 
-/// How far an upload is.
-async fn get_upload(
+/// How far an upload is. A piece that is still arriving ends here: who asks has lost the connection that brought it.
+#[utoipa::path(
+    head, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(("id" = String, Path, description = "Its id"), ("Tus-Resumable" = String, Header, description = "`1.0.0`")),
+    responses((status = 200, description = "`Upload-Offset`, `Upload-Length`, `Upload-Expires`")),
+)]
+pub(crate) async fn get_upload(
     State(app): State<App>,
     _: Tus,
     caller: Caller,
     ApiPath(id): ApiPath<UploadId>,
 ) -> Result<Response, Problem> {
+    find(&app, caller.workspace(), &id).await?;
+    app.pieces().end(&id).await;
     let upload = find(&app, caller.workspace(), &id).await?;
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let (progress, plan) = (protocol::progress(&upload), protocol::plan(&upload));
@@ -86,7 +111,18 @@ async fn get_upload(
 }
 
 /// Appends a piece. What arrived of one that breaks off is kept.
-async fn append_piece(
+#[utoipa::path(
+    patch, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(
+        ("id" = String, Path, description = "Its id"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("Upload-Offset" = u64, Header, description = "Where the piece begins: what is there already"),
+        ("Upload-Checksum" = Option<String>, Header, description = "`sha1` or `sha256`, a space, and the piece's checksum in base64"),
+    ),
+    request_body(content = Vec<u8>, content_type = PIECE),
+    responses((status = 204, description = "`Upload-Offset` is how far the upload is now")),
+)]
+pub(crate) async fn append_piece(
     State(app): State<App>,
     _: Tus,
     caller: Caller,
@@ -114,18 +150,34 @@ async fn append_piece(
 }
 
 /// Gives an upload up at once.
-async fn terminate_upload(
+#[utoipa::path(
+    delete, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(("id" = String, Path, description = "Its id"), ("Tus-Resumable" = String, Header, description = "`1.0.0`")),
+    responses((status = 204, description = "It is gone")),
+)]
+pub(crate) async fn terminate_upload(
     State(app): State<App>,
     _: Tus,
     caller: Caller,
     ApiPath(id): ApiPath<UploadId>,
 ) -> Result<StatusCode, Problem> {
+    find(&app, caller.workspace(), &id).await?;
+    app.pieces().end(&id).await;
     done(app.store().terminate_upload(caller.workspace(), &id).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// For clients that cannot send every method: what a header names in place of `POST`.
-async fn override_method(
+#[utoipa::path(
+    post, path = "/api/v1/uploads/{id}", tag = "uploads",
+    params(
+        ("id" = String, Path, description = "Its id"),
+        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("X-HTTP-Method-Override" = String, Header, description = "`PATCH` or `DELETE`"),
+    ),
+    responses((status = 204, description = "As the named method answers")),
+)]
+pub(crate) async fn override_method(
     app: State<App>,
     tus: Tus,
     caller: Caller,
@@ -195,7 +247,10 @@ async fn append(
     let settings = app.settings();
     let (limit, keep) = (settings.file_bytes_max, settings.upload_expiry);
     let piece = Append { offset, checksum, limit, keep };
-    let bytes = body.into_data_stream();
+    // Only the upload's owner may end what is written to it.
+    find(app, workspace, id).await?;
+    let writing = app.pieces().begin(id).await;
+    let bytes = Box::pin(body.into_data_stream().take_until(writing.ending()));
     done(app.store().write_upload(workspace, id, piece, bytes).await?)
 }
 

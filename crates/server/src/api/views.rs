@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::asks::whole_seconds;
+use crate::openapi::names;
 use crate::problem::ProblemView;
 
 /// A recording.
@@ -23,6 +24,7 @@ pub(crate) struct RecordingView {
     /// A title for people.
     title: Option<String>,
     /// Who may see it besides its owner: `private`, `workspace`, `link` or `public`.
+    #[schema(schema_with = names::visibility)]
     visibility: &'static str,
     /// Where it comes from.
     source: SourceView,
@@ -36,8 +38,10 @@ pub(crate) struct RecordingView {
     /// The transcript to show, once there is one.
     transcript_id: Option<String>,
     /// When it was accepted.
+    #[schema(format = DateTime)]
     created_at: String,
     /// When something about it changed last.
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -111,10 +115,13 @@ pub(crate) struct JobView {
     /// The recording that it works on.
     recording_id: String,
     /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    #[schema(schema_with = names::job_state)]
     state: &'static str,
     /// The stage that runs, is next, or failed: `acquire` or `transcribe`.
+    #[schema(schema_with = names::stage)]
     stage: &'static str,
     /// `low`, `normal` or `high`.
+    #[schema(schema_with = names::priority)]
     priority: &'static str,
     /// What was asked.
     options: OptionsView,
@@ -129,21 +136,26 @@ pub(crate) struct JobView {
     /// Attempts of the stage since it last made progress.
     attempts: u32,
     /// When the next attempt is due, for a job that waits after one that failed.
+    #[schema(format = DateTime)]
     next_attempt_at: Option<String>,
     /// The stages that ended with a result.
     stages: Vec<StageView>,
     /// Its transcript, from the first window on.
     transcript_id: Option<String>,
     /// Why it failed, or why its last attempt did.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ProblemView>)]
     error: Option<Value>,
     /// When it was accepted.
+    #[schema(format = DateTime)]
     created_at: String,
     /// When a worker first took it.
+    #[schema(format = DateTime)]
     started_at: Option<String>,
     /// When it ended.
+    #[schema(format = DateTime)]
     finished_at: Option<String>,
     /// When something about it changed last.
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 
@@ -154,6 +166,7 @@ pub(crate) struct OptionsView {
     /// ISO 639 code of the language; `null` finds it out.
     language: Option<String>,
     /// `transcribe`, or `translate` into English.
+    #[schema(schema_with = names::task)]
     task: &'static str,
     /// The model; `null` is the configured one.
     model: Option<String>,
@@ -194,12 +207,15 @@ pub(crate) struct QueueView {
 #[schema(as = Stage)]
 pub(crate) struct StageView {
     /// `acquire` or `transcribe`.
+    #[schema(schema_with = names::stage)]
     stage: &'static str,
     /// How many attempts it took.
     attempts: u32,
     /// When its last attempt began.
+    #[schema(format = DateTime)]
     started_at: String,
     /// When it ended.
+    #[schema(format = DateTime)]
     finished_at: String,
 }
 

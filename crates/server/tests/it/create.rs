@@ -1,9 +1,16 @@
 //! Handing in recordings.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::service::{Service, WAV, form, form_request};
+use crate::service::{BOUNDARY, Service, WAV, form, form_request};
 
 const RECORDINGS: &str = "/api/v1/recordings";
 
@@ -160,4 +167,25 @@ async fn bodies_of_other_kinds_are_refused() {
     let large = format!("{{\"source\": \"{}\"}}", "x".repeat(2 << 20));
     assert_eq!(send("application/json", &large).await.problem(), "payload_too_large");
     assert_eq!(send("multipart/form-data", "x").await.problem(), "malformed_body");
+}
+
+#[tokio::test]
+async fn a_form_that_goes_on_and_on_without_a_part_is_cut_off() {
+    let service = Service::start().await;
+    let begun = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"a\"\r\nx-long: ");
+
+    for head in ["no boundary at all", &begun] {
+        let pieces = std::iter::once(Bytes::from(head.to_owned()))
+            .chain(std::iter::repeat_n(Bytes::from_static(&[b'x'; 1024]), 10_000));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let body = stream::iter(pieces.map(Ok::<_, Infallible>))
+            .inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+
+        let answer = service.send(form_request(RECORDINGS, Body::from_stream(body))).await;
+
+        assert_eq!(answer.problem(), "malformed_body", "{head}");
+        assert!(taken.load(Ordering::Relaxed) < 100, "{head}: {taken:?} KiB were read");
+    }
+    assert!(service.media_files().await.is_empty());
 }

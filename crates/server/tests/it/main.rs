@@ -4,6 +4,7 @@
 
 mod connections;
 mod create;
+mod documents;
 mod door;
 mod jobs;
 mod media;

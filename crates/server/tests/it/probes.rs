@@ -1,10 +1,13 @@
 //! What operators ask.
 
+use std::time::Duration;
+
 use axum::body::Body;
+use futures_util::future;
 use hansard_server::EngineState;
 use http::{Request, StatusCode};
 
-use crate::service::Service;
+use crate::service::{Service, WAV, form, form_request};
 
 #[tokio::test]
 async fn readiness_tells_each_part() {
@@ -12,9 +15,12 @@ async fn readiness_tells_each_part() {
 
     let ready = service.get("/readyz").await;
     service.accept().await;
-    service.engine.send(EngineState::Failed).unwrap();
+    service.engine.send_replace(EngineState::Failed);
+    let seen_lately = service.get("/readyz").await;
+    service.clock.advance(Duration::from_secs(1));
     let failed = service.get("/readyz").await;
-    service.engine.send(EngineState::Loaded).unwrap();
+    service.engine.send_replace(EngineState::Loaded);
+    service.clock.advance(Duration::from_secs(1));
     let loaded = service.get("/readyz").await;
     service.shutdown.cancel();
     let stopping = service.get("/readyz").await;
@@ -25,6 +31,11 @@ async fn readiness_tells_each_part() {
     assert_eq!(
         (failed.status, failed.json()["queue"].as_str()),
         (StatusCode::SERVICE_UNAVAILABLE, Some("full"))
+    );
+    assert_eq!(
+        seen_lately.json(),
+        ready.json(),
+        "however many ask, the parts are asked once a second"
     );
     assert_eq!(loaded.status, StatusCode::OK);
     assert_eq!(stopping.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -66,6 +77,24 @@ async fn metrics_count_requests_by_route_and_never_by_path() {
     }
     assert!(!text.contains("secret") && !text.contains("01KAJ2Z1GQ8C3T0V7M5N9XQ4RS"));
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_result_keeps_nobody_else_out() {
+    let service = Service::start_with(|settings| settings.requests_max = 1).await;
+    let body = form(&[("model", b"whisper-1"), ("file", WAV)]);
+    let waiting = service.send(form_request("/v1/audio/transcriptions", body));
+
+    let others = async {
+        // Until the file is here, the first request is worked on.
+        while service.get("/api/v1/jobs").await.status != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+        service.shutdown.cancel();
+    };
+    let (waited, ()) = future::join(waiting, others).await;
+
+    assert_eq!(waited.status, StatusCode::SERVICE_UNAVAILABLE, "the service stops: {waited:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use hansard_domain::id::WorkerId;
 use hansard_domain::time::Timestamp;
-use hansard_server::{App, EngineState, Keys, Parts, SalesTrainer, Settings, router};
+use hansard_server::{App, Engine, EngineState, Keys, Parts, SalesTrainer, Settings, router};
 use hansard_store::leases::Claimed;
 use hansard_store::{Clock, Database, Media, Store};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -202,6 +202,12 @@ impl Service {
     }
 }
 
+/// Tells the state that tests set.
+fn engine_of(engine: &watch::Sender<EngineState>) -> Engine {
+    let engine = engine.subscribe();
+    Arc::new(move || *engine.borrow())
+}
+
 fn parts(
     store: &Store,
     wake: &Arc<Notify>,
@@ -216,7 +222,7 @@ fn parts(
         settings,
         wake: Arc::clone(wake),
         models: Arc::new(Vec::new),
-        engine: engine.subscribe(),
+        engine: engine_of(engine),
         registry: Registry::default(),
         shutdown: shutdown.clone(),
     }

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes on a busy machine.
@@ -106,13 +106,12 @@ impl Working {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hard) = (CancellationToken::new(), CancellationToken::new());
-        let (_, engine) = watch::channel(EngineState::NotLoaded);
         let app = App::new(Parts {
             store: store.clone(),
             settings: settings(address, plan.keys, plan.salestrainer),
             wake,
             models: Arc::new(|| vec![MODEL.to_owned()]),
-            engine,
+            engine: Arc::new(|| EngineState::NotLoaded),
             registry: Registry::default(),
             shutdown: shutdown.clone(),
         });

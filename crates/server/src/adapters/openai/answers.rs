@@ -7,6 +7,7 @@ use hansard_domain::subtitles::{Cue, Limits, cues, srt, vtt};
 use hansard_domain::transcript::{Segment, Task, Transcript};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whisper counts the place in a recording in frames of 10 ms.
 const FRAMES_PER_SECOND: f64 = 100.0;
@@ -34,6 +35,18 @@ pub(super) enum Format {
     },
 }
 
+/// What an answer in JSON is.
+#[derive(ToSchema)]
+#[schema(as = OpenAiTranscription)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) enum PlainOrVerbose<'a> {
+    /// `response_format=json`
+    Plain(Plain),
+    /// `response_format=verbose_json`
+    Verbose(Verbose<'a>),
+}
+
 /// The answer with `transcript`.
 pub(super) fn answer(transcript: &Transcript, format: Format) -> Response {
     let file = |content_type: &'static str, text: String| {
@@ -51,7 +64,8 @@ pub(super) fn answer(transcript: &Transcript, format: Format) -> Response {
 }
 
 /// What a transcription is charged by at OpenAI, and here tells how long it was.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiUsage)]
 pub(super) struct Usage {
     r#type: &'static str,
     /// Whole seconds, rounded up.
@@ -69,8 +83,9 @@ impl Usage {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Plain {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiText)]
+pub(super) struct Plain {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
@@ -82,8 +97,9 @@ impl Plain {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Verbose<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiVerbose)]
+pub(super) struct Verbose<'a> {
     task: &'static str,
     /// The English name, in lower case.
     language: &'static str,
@@ -97,7 +113,8 @@ struct Verbose<'a> {
     usage: Option<Usage>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiSegment)]
 struct SegmentView<'a> {
     id: usize,
     seek: u64,
@@ -111,7 +128,8 @@ struct SegmentView<'a> {
     no_speech_prob: f32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiWord)]
 struct WordView<'a> {
     word: &'a str,
     start: f64,
@@ -164,11 +182,7 @@ impl<'a> SegmentView<'a> {
 }
 
 fn cues_of(transcript: &Transcript) -> Vec<Cue> {
-    // A translation is in English, whatever was spoken.
-    let language = match transcript.task {
-        Task::Transcribe => transcript.language.as_deref(),
-        Task::Translate => Some("en"),
-    };
+    let language = transcript.task.text_language(transcript.language.as_deref());
     cues(&transcript.segments, &Limits::for_language(language))
 }
 

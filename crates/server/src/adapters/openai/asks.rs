@@ -3,9 +3,13 @@
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::transcript::Task;
 
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
+
 use super::answers::Format;
 use crate::api::asks;
 use crate::fields::Fields;
+use crate::openapi::names;
 use crate::problem::Problem;
 
 /// Fields with one value. Everything else that a form holds, documented or not, is tolerated.
@@ -17,6 +21,48 @@ const GRANULARITIES: [&str; 2] = ["timestamp_granularities[]", "timestamp_granul
 
 const FORMATS: [&str; 5] = ["json", "text", "srt", "verbose_json", "vtt"];
 
+/// The form of a transcription as OpenAI documents it; other fields are tolerated.
+#[derive(ToSchema)]
+#[schema(as = OpenAiTranscriptionForm)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct TranscriptionForm {
+    /// ISO 639 code of the language that is spoken; found out if it is left out.
+    language: Option<String>,
+    /// What `verbose_json` lists: `segment`, `word` or both.
+    #[serde(rename = "timestamp_granularities[]")]
+    granularities: Option<Vec<String>>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    form: TranslationForm,
+}
+
+/// The form of a translation as OpenAI documents it; other fields are tolerated.
+#[derive(ToSchema)]
+#[schema(as = OpenAiTranslationForm)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct TranslationForm {
+    /// The audio or video.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// The model; `whisper-1` is the configured one.
+    #[schema(example = "whisper-1")]
+    model: String,
+    /// Text that primes the model's vocabulary and style.
+    prompt: Option<String>,
+    /// The form of the answer.
+    #[schema(schema_with = formats_schema, required = false)]
+    response_format: String,
+    /// The only sampling temperature; at 0 the engine goes its own ladder.
+    #[schema(minimum = 0, maximum = 1)]
+    temperature: Option<f32>,
+    /// Send the text as it comes about, as server-sent events.
+    stream: Option<bool>,
+}
+
+fn formats_schema() -> Object {
+    names::one_of(FORMATS.into_iter())
+}
+
 /// What a caller asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked {
@@ -26,6 +72,16 @@ pub(super) struct Asked {
     pub(super) format: Format,
     /// Whether the text is to be sent as it comes about.
     pub(super) stream: bool,
+}
+
+impl Asked {
+    /// What defines the work, as one text: equal requests have equal texts, whatever release reads them. The form of the
+    /// answer is no part of it, but for the words that it needs.
+    pub(super) fn canonical(&self) -> String {
+        let TranscribeOptions { language, task, model, prompt, words, temperature, .. } =
+            &self.options;
+        serde_json::json!([language, task.name(), model, prompt, words, temperature]).to_string()
+    }
 }
 
 /// Reads the `fields` of a form that asks for `task`.

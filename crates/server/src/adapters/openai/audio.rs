@@ -2,50 +2,89 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use hansard_domain::job::JobState;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::transcript::Task;
-use hansard_store::jobs::Job;
+use hansard_store::jobs::{Change, Job};
 use hansard_store::{NewJob, NewRecording};
 
+use super::answers::PlainOrVerbose;
 use super::asks::{self as openai_asks, Asked};
+use super::asks::{TranscriptionForm, TranslationForm};
+use super::errors::ErrorBody;
 use super::{answers, errors, live, models};
 use crate::App;
 use crate::adapters::waiting::{Waited, Watch, failure_of, transcript_of};
 use crate::api::asks;
 use crate::api::recordings::{Form, Upload};
 use crate::caller::Caller;
+use crate::place::Place;
 use crate::problem::Problem;
 
+/// What requests to this adapter are called among those that have a name.
+const ROUTE: &str = "openai.audio";
+
 /// Transcribes the file of a form in the language that is spoken.
+#[utoipa::path(
+    post, path = "/v1/audio/transcriptions", tag = "openai",
+    request_body(content = TranscriptionForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The text, in the form that was asked for", content(
+            (PlainOrVerbose = "application/json"),
+            (String = "text/plain"),
+            (String = "application/x-subrip"),
+            (String = "text/vtt"),
+            (String = "text/event-stream"),
+        )),
+        (status = "default", description = "OpenAI's error", body = ErrorBody),
+    ),
+)]
 pub(super) async fn create_transcription(
     State(app): State<App>,
     caller: Caller,
+    place: Place,
     request: Request,
 ) -> Result<Response, Problem> {
-    create(app, caller, Task::Transcribe, request).await
+    create(app, caller, place, Task::Transcribe, request).await
 }
 
 /// Transcribes the file of a form into English.
+#[utoipa::path(
+    post, path = "/v1/audio/translations", tag = "openai",
+    request_body(content = TranslationForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The text, in the form that was asked for", content(
+            (PlainOrVerbose = "application/json"),
+            (String = "text/plain"),
+            (String = "application/x-subrip"),
+            (String = "text/vtt"),
+            (String = "text/event-stream"),
+        )),
+        (status = "default", description = "OpenAI's error", body = ErrorBody),
+    ),
+)]
 pub(super) async fn create_translation(
     State(app): State<App>,
     caller: Caller,
+    place: Place,
     request: Request,
 ) -> Result<Response, Problem> {
-    create(app, caller, Task::Translate, request).await
+    create(app, caller, place, Task::Translate, request).await
 }
 
 async fn create(
     app: App,
     caller: Caller,
+    place: Place,
     task: Task,
     request: Request,
 ) -> Result<Response, Problem> {
     let own = app.clone();
     let (asked, job) = app.to_the_end(accept(own, caller, task, request)).await?;
     if asked.stream {
-        return Ok(live::stream(&app, job));
+        return Ok(live::stream(&app, job, &place));
     }
-    match Watch::new(&app, &job, app.settings().openai_wait).end().await? {
+    match Watch::new(&app, &job, app.settings().openai_wait, &place).end().await? {
         Waited::Ended(job) => match failure_of(&job) {
             None => Ok(answers::answer(&transcript_of(&app, &job).await?, asked.format)),
             Some(problem) => Ok(errors::final_answer(problem)),
@@ -56,6 +95,9 @@ async fn create(
 }
 
 /// Takes the form's file in and queues its transcription.
+///
+/// OpenAI's clients repeat themselves without a name for the request, and mean the same job: the same file with the same
+/// options is the same request.
 async fn accept(
     app: App,
     caller: Caller,
@@ -67,9 +109,9 @@ async fn accept(
     let asked = async {
         let mut asked = openai_asks::read(&fields, task)?;
         asked.options.model = models::resolve(&app, &asked.model).await?;
-        let parts = [&format!("{:?}", asked.options), upload.sha256()];
-        let key = asks::request_key(&headers, "openai.audio", &parts)?;
-        Ok((asked, key))
+        let parts = [&asked.canonical(), upload.sha256()];
+        let given = asks::request_key(&headers, ROUTE, &parts)?;
+        Ok((asked, given.unwrap_or_else(|| asks::unnamed_request(ROUTE, &parts))))
     };
     let (asked, key) = match asked.await {
         Ok(asked) => asked,
@@ -77,16 +119,28 @@ async fn accept(
     };
     let recording = NewRecording::of(upload.source()).with(upload.media());
     let job = NewJob::of(asked.options.clone());
-    let accepted = match app.store().accept(caller.workspace(), recording, job, key).await {
+    let accepted = match app.store().accept(caller.workspace(), recording, job, Some(key)).await {
         Ok(accepted) => accepted,
         Err(error) => return Err(give_up(&app, upload, error.into()).await),
     };
+    let mut job = accepted.job;
     if accepted.is_repeated {
         upload.abandon(&app).await;
-    } else {
-        app.wake_workers();
+        job = again(&app, job).await?;
     }
-    Ok((asked, accepted.job))
+    app.wake_workers();
+    Ok((asked, job))
+}
+
+/// The job of a request that was sent before: as it is, or with new attempts if it has failed.
+async fn again(app: &App, job: Job) -> Result<Job, Problem> {
+    if !matches!(job.state, JobState::Failed | JobState::Cancelled) {
+        return Ok(job);
+    }
+    match app.store().retry_job(&job.workspace, &job.id, None).await? {
+        Change::Done(job) | Change::Refused(job) => Ok(*job),
+        Change::Missing => Err(Problem::new(ProblemCode::JobNotFound)),
+    }
 }
 
 /// The problem, once nothing is left of what it refuses.

@@ -6,6 +6,7 @@ use hansard_domain::problem::ProblemCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
@@ -13,12 +14,14 @@ use crate::problem::Problem;
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// The body of an error.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiError)]
 pub(super) struct ErrorBody {
     error: ErrorView,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiErrorDetail)]
 struct ErrorView {
     message: String,
     r#type: &'static str,

@@ -21,6 +21,7 @@ use super::audio::pending;
 use super::errors::ErrorBody;
 use crate::App;
 use crate::adapters::waiting::{Waited, Watch, failure_of, transcript_of};
+use crate::place::Place;
 use crate::problem::Problem;
 
 /// Proxies close connections on which nothing happens, most of them after a minute.
@@ -42,10 +43,10 @@ enum TextEvent {
 }
 
 /// The events of `job` from its first window to its end.
-pub(super) fn stream(app: &App, job: Job) -> Response {
+pub(super) fn stream(app: &App, job: Job, place: &Place) -> Response {
     let live = Live {
         app: app.clone(),
-        watch: Watch::new(app, &job, app.settings().openai_wait),
+        watch: Watch::new(app, &job, app.settings().openai_wait, place),
         job,
         transcript: None,
         next_window: 0,

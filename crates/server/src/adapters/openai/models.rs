@@ -1,13 +1,15 @@
 //! The models that callers may name.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use hansard_speech::hub::ModelId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::errors::no_such_model;
+use super::errors::{ErrorBody, no_such_model};
 use crate::App;
 use crate::caller::Caller;
+use crate::extract::ApiText;
 use crate::problem::Problem;
 
 /// OpenAI's name for the model of this kind, here the configured one.
@@ -17,7 +19,8 @@ const ALIAS: &str = "whisper-1";
 const OWNER: &str = "hansard";
 
 /// A model in OpenAI's words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiModel)]
 pub(super) struct ModelView {
     id: String,
     object: &'static str,
@@ -27,7 +30,8 @@ pub(super) struct ModelView {
 }
 
 /// A list in OpenAI's words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenAiModels)]
 pub(super) struct ListView {
     object: &'static str,
     data: Vec<ModelView>,
@@ -40,17 +44,29 @@ impl ModelView {
 }
 
 /// The models on this machine, and the name for the configured one.
+#[utoipa::path(
+    get, path = "/v1/models", tag = "openai",
+    responses((status = 200, description = "The models", body = ListView), (status = "default", description = "OpenAI's error", body = ErrorBody)),
+)]
 pub(super) async fn list_models(State(app): State<App>, _caller: Caller) -> Json<ListView> {
-    let names = std::iter::once(ALIAS.to_owned()).chain(app.models().await);
+    // The OpenAI-shaped engine has a model of that name itself.
+    let others = app.models().await.into_iter().filter(|name| name != ALIAS);
+    let names = std::iter::once(ALIAS.to_owned()).chain(others);
     Json(ListView { object: "list", data: names.map(ModelView::of).collect() })
 }
 
 /// One of those models.
+#[utoipa::path(
+    get, path = "/v1/models/{id}", tag = "openai",
+    params(("id" = String, Path, description = "Its name, slashes and all")),
+    responses((status = 200, description = "The model", body = ModelView), (status = "default", description = "OpenAI's error", body = ErrorBody)),
+)]
 pub(super) async fn get_model(
     State(app): State<App>,
     _caller: Caller,
-    Path(id): Path<String>,
+    ApiText(id): ApiText,
 ) -> Result<Json<ModelView>, Problem> {
+    let id = id.unwrap_or_default();
     let names = app.models().await;
     if id == ALIAS || names.iter().any(|name| is_same(name, &id)) {
         Ok(Json(ModelView::of(id)))

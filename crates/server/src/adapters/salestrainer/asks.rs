@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 use url::Url;
+use utoipa::ToSchema;
 
 use super::errors::{
     EMPTY, FRACTION, NO_BOOLEAN, NO_INTEGER, NO_OBJECT, NO_STRING, NO_URL, OTHER_SCHEME, TOO_LONG,
@@ -15,6 +16,49 @@ const KEY_BYTES_MAX: usize = 1_024;
 /// Bytes of a session's id, and of an address.
 const TEXT_BYTES_MAX: usize = 2_048;
 
+/// The body of `/process-s3`, for the document. Other members do no harm.
+#[derive(ToSchema)]
+#[schema(as = SalesTrainerProcess)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct ProcessBody {
+    /// The key of the object in the configured bucket.
+    object_key: String,
+    #[schema(inline)]
+    #[serde(flatten)]
+    more: MoreBody,
+}
+
+/// The body of `/transcribe`, for the document. Other members do no harm.
+#[derive(ToSchema)]
+#[schema(as = SalesTrainerTranscribe)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct TranscribeBody {
+    /// The key of the object in the configured bucket.
+    s3_key: String,
+    #[schema(inline)]
+    #[serde(flatten)]
+    more: MoreBody,
+}
+
+/// What else a request may hold.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never built")]
+struct MoreBody {
+    /// The shared secret; it may stand in `X-Sidecar-Secret` instead.
+    secret: Option<String>,
+    /// Comes back with the result.
+    session_id: Option<String>,
+    /// Comes back with the result.
+    scenario_id: Option<i64>,
+    /// Taken, and not needed: the file's own bytes tell what it is.
+    mime_type: Option<String>,
+    /// Where the result goes; the configured address if it is left out.
+    #[schema(format = "uri")]
+    callback_url: Option<String>,
+    /// Whether the answer waits for the result, for a bounded time; `true` if it is left out.
+    wait: Option<bool>,
+}
+
 /// What a request asks for. The secret is no part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -26,6 +70,15 @@ pub(super) struct Asked {
     pub(super) callback_url: Option<String>,
     /// Whether the answer waits for the result.
     pub(super) waits: bool,
+}
+
+impl Asked {
+    /// What defines the work, as one text: equal requests have equal texts, whatever release reads them. How long the caller
+    /// waits is no part of it.
+    pub(super) fn canonical(&self) -> String {
+        let Self { object_key, session_id, scenario_id, callback_url, waits: _ } = self;
+        serde_json::json!([object_key, session_id, scenario_id, callback_url]).to_string()
+    }
 }
 
 /// What is wrong with a value: Pydantic's name for it, and its message.

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::problem::{FieldProblem, Problem};
 
@@ -44,6 +45,18 @@ const KINDS: [(&str, &str); 12] = [
     NO_URL,
     OTHER_SCHEME,
 ];
+
+/// The body of an error, for the document.
+#[derive(ToSchema)]
+#[schema(as = SalesTrainerError)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct ErrorBody {
+    /// What is wrong: a sentence, or a list of what is wrong with each field.
+    #[schema(value_type = Object)]
+    detail: Value,
+    /// The stable name of what is wrong.
+    code: String,
+}
 
 /// Gives a problem FastAPI's body; any other answer stays as it is.
 pub(super) fn in_fastapi_words(mut response: Response) -> Response {

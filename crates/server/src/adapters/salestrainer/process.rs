@@ -12,32 +12,58 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::asks::{self as trainer_asks, Asked};
-use super::errors::JSON_INVALID;
-use super::{Waiting, admit, new_job, settings, wait_for};
+use super::asks::{self as trainer_asks, Asked, ProcessBody, TranscribeBody};
+use super::errors::{ErrorBody, JSON_INVALID};
+use super::{Processing, Waiting, admit, new_job, settings, wait_for};
 use crate::App;
 use crate::api::asks;
 use crate::extract::{JSON_BYTES_MAX, parse_json, read_body};
+use crate::place::Place;
 use crate::problem::Problem;
 use crate::settings::SalesTrainer;
 
 /// Transcribes the object that `object_key` names.
+#[utoipa::path(
+    post, path = "/process-s3", tag = "salestrainer",
+    request_body = ProcessBody,
+    responses(
+        (status = 200, description = "What the callback brings, without its token", body = Object),
+        (status = 202, description = "The job goes on; the callback brings its result", body = Processing),
+        (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
+    ),
+)]
 pub(super) async fn process_s3(
     State(app): State<App>,
+    place: Place,
     request: Request,
 ) -> Result<Response, Problem> {
-    process(app, request, "object_key").await
+    process(app, place, request, "object_key").await
 }
 
 /// The same, for those who call the key `s3_key`.
+#[utoipa::path(
+    post, path = "/transcribe", tag = "salestrainer",
+    request_body = TranscribeBody,
+    responses(
+        (status = 200, description = "What the callback brings, without its token", body = Object),
+        (status = 202, description = "The job goes on; the callback brings its result", body = Processing),
+        (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
+    ),
+)]
 pub(super) async fn transcribe(
     State(app): State<App>,
+    place: Place,
     request: Request,
 ) -> Result<Response, Problem> {
-    process(app, request, "s3_key").await
+    process(app, place, request, "s3_key").await
 }
 
-async fn process(app: App, request: Request, key_name: &str) -> Result<Response, Problem> {
+async fn process(
+    app: App,
+    place: Place,
+    request: Request,
+    key_name: &str,
+) -> Result<Response, Problem> {
     let trainer = settings(&app)?;
     let (head, body) = request.into_parts();
     let body = read_body(body, JSON_BYTES_MAX).await?;
@@ -48,7 +74,7 @@ async fn process(app: App, request: Request, key_name: &str) -> Result<Response,
     let body = body.map_err(|_| Problem::field("", JSON_INVALID.1))?;
     let asked = trainer_asks::read(body, key_name)?;
     let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;
-    let key = asks::request_key(&head.headers, "salestrainer.process", &[&format!("{asked:?}")])?;
+    let key = asks::request_key(&head.headers, "salestrainer.process", &[&asked.canonical()])?;
     let Asked { object_key, session_id, scenario_id, .. } = &asked;
     let metadata = json!({ "session_id": session_id, "scenario_id": scenario_id }).to_string();
     let source = Source::S3 { bucket, key: object_key.clone() };
@@ -59,7 +85,7 @@ async fn process(app: App, request: Request, key_name: &str) -> Result<Response,
         app.wake_workers();
     }
     let wait = if asked.waits { trainer.wait } else { Duration::ZERO };
-    let job = match wait_for(&app, &accepted.job, wait).await? {
+    let job = match wait_for(&app, &accepted.job, wait, &place).await? {
         Waiting::Over(job) => job,
         Waiting::Pending(answer) => return Ok(answer),
     };

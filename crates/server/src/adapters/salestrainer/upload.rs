@@ -8,31 +8,58 @@ use axum::response::{IntoResponse, Response};
 use hansard_store::NewRecording;
 use hansard_store::jobs::Job;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Waiting, admit, new_job, settings, unauthorized, wait_for};
+use super::errors::ErrorBody;
+use super::{Processing, Waiting, admit, new_job, settings, unauthorized, wait_for};
 use crate::App;
 use crate::adapters::waiting::transcript_of;
 use crate::api::recordings::Form;
+use crate::place::Place;
 use crate::problem::Problem;
 
 /// The field with the shared secret; it stands before the file.
 const SECRET: &str = "secret";
 
-#[derive(Debug, Serialize)]
+/// The form, for the document.
+#[derive(ToSchema)]
+#[schema(as = SalesTrainerUpload)]
+#[expect(dead_code, reason = "described, never built")]
+struct UploadForm {
+    /// The shared secret, before the file; it may stand in `X-Sidecar-Secret` instead.
+    secret: Option<String>,
+    /// The audio or video.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// What was said.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SalesTrainerTranscribed)]
 struct Transcribed {
     ok: bool,
     transcript: String,
 }
 
 /// Transcribes the file of a form.
+#[utoipa::path(
+    post, path = "/transcribe-upload", tag = "salestrainer",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The text", body = Transcribed),
+        (status = 202, description = "The job goes on", body = Processing),
+        (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
+    ),
+)]
 pub(super) async fn transcribe_upload(
     State(app): State<App>,
+    place: Place,
     request: Request,
 ) -> Result<Response, Problem> {
     let wait = settings(&app)?.wait;
     let own = app.clone();
     let job = app.to_the_end(accept(own, request)).await?;
-    let job = match wait_for(&app, &job, wait).await? {
+    let job = match wait_for(&app, &job, wait, &place).await? {
         Waiting::Over(job) => job,
         Waiting::Pending(answer) => return Ok(answer),
     };

@@ -22,6 +22,7 @@ use crate::api::{asks, jobs, uploads};
 use crate::caller::Caller;
 use crate::extract::{ApiJson, is_json, media_type};
 use crate::fields::Fields;
+use crate::openapi::{RecordingForm, RecordingJson};
 use crate::problem::Problem;
 
 /// What was accepted.
@@ -37,6 +38,15 @@ pub(crate) struct AcceptedView {
 /// Accepts a recording and queues its transcription.
 ///
 /// Recording and job are written in one transaction: a crash cannot leave a recording that nobody will transcribe.
+#[utoipa::path(
+    post, path = "/api/v1/recordings", tag = "recordings",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for the request: sent again with it, the request is answered as before, and nothing is done twice")),
+    request_body(content(
+        (RecordingForm = "multipart/form-data"),
+        (RecordingJson = "application/json"),
+    )),
+    responses((status = 202, description = "What was accepted; `Location` is its job", body = AcceptedView)),
+)]
 pub(crate) async fn create_recording(
     State(app): State<App>,
     caller: Caller,

@@ -16,6 +16,7 @@ use crate::api::views::RecordingView;
 use crate::caller::Caller;
 use crate::extract::{ApiJson, ApiPath};
 use crate::fields::Fields;
+use crate::openapi::RecordingPatch;
 use crate::problem::Problem;
 
 /// How often a change is tried that others get ahead of. Each time one of them has succeeded.
@@ -35,6 +36,15 @@ struct Patch {
 
 /// Changes title, external id, visibility and metadata of a recording. `null` removes a value; metadata are merged member by
 /// member.
+#[utoipa::path(
+    patch, path = "/api/v1/recordings/{id}", tag = "recordings",
+    params(("id" = String, Path, description = "Its id")),
+    request_body(content(
+        (RecordingPatch = "application/merge-patch+json"),
+        (RecordingPatch = "application/json"),
+    )),
+    responses((status = 200, description = "The recording as it is now", body = RecordingView)),
+)]
 pub(crate) async fn update_recording(
     State(app): State<App>,
     caller: Caller,

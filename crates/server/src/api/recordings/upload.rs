@@ -1,7 +1,9 @@
 //! Files that callers send: in a form, from which they go to the media store as they arrive, or in a resumable upload.
 
-use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::body::Body;
+use axum::extract::multipart::{Field, Multipart};
 use axum::extract::{FromRequest, Request};
+use futures_util::StreamExt;
 use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Source;
@@ -13,7 +15,8 @@ use http::header::CONTENT_LENGTH;
 
 use crate::App;
 use crate::api::uploads::{self, protocol};
-use crate::extract;
+use crate::body::{Meter, Metered};
+use crate::extract::{self, SMALL_BODY_MAX};
 use crate::problem::{Problem, too_large};
 
 /// The form's field with the recording.
@@ -133,9 +136,12 @@ impl Form {
         if stated.is_some_and(|length| length > limit.saturating_add(TEXT_BYTES_MAX as u64)) {
             return Err(too_large(limit));
         }
-        let form = Multipart::from_request(request, app).await;
-        let mut form = form.map_err(|error| malformed(&error.body_text()))?;
-        let (mut fields, mut upload) = (Vec::new(), None);
+        let meter = Meter::default();
+        let metered =
+            request.map(|body| Body::new(Metered::new(body, meter.clone(), SMALL_BODY_MAX)));
+        let form = Multipart::from_request(metered, app).await;
+        let form = form.map_err(|error| malformed(&error.body_text()))?;
+        let (mut form, mut fields, mut upload) = (Parts { form, meter }, Vec::new(), None);
         let read = read_fields(app, workspace, &mut form, &mut fields, &mut upload, check).await;
         match (read, upload) {
             (Ok(()), None) => Err(Problem::field("/file", "needed")),
@@ -154,16 +160,31 @@ impl Form {
     }
 }
 
+/// The parts of a form, one by one.
+struct Parts {
+    form: Multipart,
+    meter: Meter,
+}
+
+impl Parts {
+    async fn next(&mut self) -> Result<Option<Field<'_>>, Problem> {
+        let field = self.form.next_field().await.map_err(Problem::of_body)?;
+        self.meter.found();
+        Ok(field)
+    }
+}
+
 async fn read_fields(
     app: &App,
     workspace: &WorkspaceId,
-    form: &mut Multipart,
+    form: &mut Parts,
     fields: &mut Vec<(String, String)>,
     upload: &mut Option<Upload>,
     check: impl FnOnce(&[(String, String)]) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let (mut text_bytes, mut check) = (0, Some(check));
-    while let Some(field) = form.next_field().await.map_err(of_form)? {
+    let meter = form.meter.clone();
+    while let Some(field) = form.next().await? {
         let Some(name) = field.name().map(str::to_owned) else {
             return Err(malformed("a field has no name"));
         };
@@ -172,12 +193,18 @@ async fn read_fields(
                 return Err(Problem::field("/file", "given more than once"));
             };
             check(fields)?;
-            *upload = Some(write(app, workspace, field).await?);
+            meter.found_file();
+            *upload = Some(write(app, workspace, field, meter.clone()).await?);
             continue;
         }
-        let text = read_text(field).await?;
+        let text = read_text(field, &meter).await?;
         text_bytes += text.len() + name.len();
-        if fields.len() >= FIELDS_MAX || text_bytes > TEXT_BYTES_MAX {
+        if fields.len() >= FIELDS_MAX {
+            return Err(malformed(&format!(
+                "a form has at most {FIELDS_MAX} fields beside its file"
+            )));
+        }
+        if text_bytes > TEXT_BYTES_MAX {
             return Err(too_large(TEXT_BYTES_MAX as u64));
         }
         fields.push((name, text));
@@ -187,15 +214,22 @@ async fn read_fields(
 }
 
 /// Streams the file into the media store.
-async fn write(app: &App, workspace: &WorkspaceId, field: Field<'_>) -> Result<Upload, Problem> {
+async fn write(
+    app: &App,
+    workspace: &WorkspaceId,
+    field: Field<'_>,
+    meter: Meter,
+) -> Result<Upload, Problem> {
     let file_name = field.file_name().and_then(plain_name);
-    let written = app.store().write_media(workspace, field, app.settings().file_bytes_max).await?;
+    let bytes = field.inspect(move |_| meter.found());
+    let written = app.store().write_media(workspace, bytes, app.settings().file_bytes_max).await?;
     Ok(Upload { file_name, written })
 }
 
-async fn read_text(mut field: Field<'_>) -> Result<String, Problem> {
+async fn read_text(mut field: Field<'_>, meter: &Meter) -> Result<String, Problem> {
     let mut bytes = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(of_form)? {
+    while let Some(piece) = field.chunk().await.map_err(Problem::of_body)? {
+        meter.found();
         if bytes.len() + piece.len() > TEXT_BYTES_MAX {
             return Err(too_large(TEXT_BYTES_MAX as u64));
         }
@@ -214,11 +248,6 @@ fn plain_name(name: &str) -> Option<String> {
 
 fn malformed(detail: &str) -> Problem {
     Problem::new(ProblemCode::MalformedBody).detail(detail)
-}
-
-/// What is wrong with a form: its bytes did not arrive, or they are no form.
-fn of_form(error: MultipartError) -> Problem {
-    Problem::of_body(error)
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use hansard_domain::transcript::{Segment, Word};
 use hansard_store::transcripts::Window;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 use super::TranscriptView;
+use crate::openapi::names;
 
 /// A form of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,12 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
-    /// The first format within a media range such as `text/*`.
-    pub(super) fn of_media_range(range: &str) -> Option<Self> {
+    /// The first format within a media range such as `text/*` whose own media type is not among those `refused`.
+    pub(super) fn of_media_range(range: &str, refused: &[&str]) -> Option<Self> {
         let range = range.to_ascii_lowercase();
-        Self::ALL.into_iter().find(|format| {
+        let is_refused =
+            |media_type: &str| refused.iter().any(|one| one.eq_ignore_ascii_case(media_type));
+        Self::ALL.into_iter().filter(|format| !is_refused(format.media_type())).find(|format| {
             let media_type = format.media_type();
             let kind = media_type.split('/').next().unwrap_or_default();
             range == "*/*" || range == media_type || range.strip_suffix("/*") == Some(kind)
@@ -70,6 +74,22 @@ impl Format {
             _ => format!("{}; charset=utf-8", self.media_type()),
         }
     }
+}
+
+/// A transcript as JSON: what is known about it, and its segments.
+#[derive(ToSchema)]
+#[schema(as = Transcript)]
+#[expect(dead_code, reason = "described here; written window by window")]
+pub(crate) struct TranscriptJson<'a> {
+    #[serde(flatten)]
+    head: TranscriptView,
+    /// What was said, in order.
+    segments: Vec<SegmentView<'a>>,
+}
+
+/// The names of the formats.
+pub(super) fn names_schema() -> Object {
+    names::one_of(Format::ALL.into_iter().map(Format::name))
 }
 
 /// A stretch of speech with its text.
@@ -97,6 +117,7 @@ pub(crate) struct SegmentView<'a> {
     /// The sampling temperature that gave the text.
     temperature: f32,
     /// Why the text may be invented.
+    #[schema(schema_with = names::suspicions)]
     suspicions: Vec<&'static str>,
     /// Whether the guard against invented text took the segment out of all other formats.
     dropped: bool,
@@ -135,8 +156,7 @@ pub(super) struct Writer {
 const PARAGRAPH_MS: u64 = 60_000;
 
 impl Writer {
-    pub(super) fn new(format: Format, language: Option<&str>, head: TranscriptView) -> Self {
-        let limits = Limits::for_language(language);
+    pub(super) fn new(format: Format, limits: Limits, head: TranscriptView) -> Self {
         Self { format, limits, head, has_begun: false, count: 0, held: None, paragraph_ms: None }
     }
 

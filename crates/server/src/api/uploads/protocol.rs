@@ -45,7 +45,7 @@ const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
 /// A request in the version of the protocol that is spoken here. As an argument of a handler it refuses every other.
-pub(super) struct Tus;
+pub(crate) struct Tus;
 
 impl FromRequestParts<App> for Tus {
     type Rejection = Problem;
@@ -157,7 +157,7 @@ pub(super) fn method_override(headers: &HeaderMap) -> Result<Option<&str>, Probl
 
 /// A header that cannot be as it is.
 pub(super) fn refused(header: &str, detail: &str) -> Problem {
-    Problem::new(ProblemCode::InvalidRequest).detail(format!("{header}: {detail}"))
+    Problem::new(ProblemCode::InvalidHeader).detail(format!("{header}: {detail}"))
 }
 
 /// Keys and encoded values of `Upload-Metadata`; a key may stand alone.

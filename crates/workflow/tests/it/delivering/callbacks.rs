@@ -18,6 +18,7 @@ on_both_databases! {
     a_failure_is_told_with_its_code,
     the_header_with_the_token_can_be_switched_off,
     a_caller_cannot_have_the_token_sent_elsewhere,
+    a_deleted_recording_has_no_empty_text,
 }
 
 fn with_token(sales_trainer: SalesTrainer) -> Settings {
@@ -114,9 +115,8 @@ async fn a_caller_cannot_have_the_token_sent_elsewhere(place: Place) {
     assert!(wordpress.received().is_empty());
 }
 
-#[tokio::test]
-async fn a_deleted_recording_has_no_empty_text() {
-    let shop = Shop::open().await;
+async fn a_deleted_recording_has_no_empty_text(place: Place) {
+    let shop = Shop::open(place).await;
     let windows = vec![vec![segment(0.0, &["Hello"])]];
     shop.succeeded(plugin_at("https://shop.example/".to_owned()), windows).await;
     let all = JobFilter::default();

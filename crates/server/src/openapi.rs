@@ -1,0 +1,174 @@
+//! What can be called, as an OpenAPI 3.1 document made from the code, and a page to read it on.
+//!
+//! Each handler says what it takes and answers; who may call it, and what it answers in place of a result, is added here from
+//! the table of routes, so that neither can be forgotten. `docs/openapi.json` is the document as it stands in the repository.
+
+mod bodies;
+pub(crate) mod names;
+mod page;
+
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Ref, SecurityRequirement};
+use utoipa::{Modify, OpenApi};
+
+use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
+use crate::routes::{Access, Declaration, declarations};
+use crate::{adapters, api, probes};
+
+pub(crate) use bodies::{
+    EndpointPatch, NewEndpointBody, NewJobBody, RecordingForm, RecordingJson, RecordingPatch,
+    RetryBody,
+};
+pub(crate) use page::{document_json, index, reference, reference_start, without_slash};
+
+/// The ways to show who one is.
+const BEARER: &str = "bearer";
+const API_KEY: &str = "api_key";
+const SIDECAR_SECRET: &str = "sidecar_secret";
+
+/// The native API and the probes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hansard",
+        description = "The record of what was said: recordings in, transcripts out.\n\nA recording is accepted with a job \
+that transcribes it; the transcript can be read while it grows. Lists come newest first, page by page: pass `next_cursor` as \
+`cursor`. Times are RFC 3339 in UTC, durations are seconds. What goes wrong is `application/problem+json` (RFC 9457) with a \
+stable `code`, and `type` leads to a page that says what to do. A creating request that has an `Idempotency-Key` can be \
+repeated without harm.\n\nWithout a configured key, programs on the same machine may call without credentials.",
+    ),
+    paths(
+        api::recordings::create::create_recording,
+        api::recordings::list_recordings,
+        api::recordings::get_recording,
+        api::recordings::update::update_recording,
+        api::recordings::delete_recording,
+        api::media::get_media,
+        api::jobs::create_job,
+        api::jobs::list_jobs,
+        api::jobs::get_job,
+        api::jobs::cancel_job,
+        api::jobs::retry_job,
+        api::transcripts::list_transcripts,
+        api::transcripts::get_transcript,
+        api::endpoints::create_endpoint,
+        api::endpoints::list_endpoints,
+        api::endpoints::get_endpoint,
+        api::endpoints::update_endpoint,
+        api::endpoints::delete_endpoint,
+        api::endpoints::rotate_endpoint_secret,
+        api::endpoints::test_endpoint,
+        api::deliveries::list_deliveries,
+        api::deliveries::get_delivery,
+        api::deliveries::replay_delivery,
+        api::uploads::describe_protocol,
+        api::uploads::create_upload,
+        api::uploads::get_upload,
+        api::uploads::append_piece,
+        api::uploads::terminate_upload,
+        api::uploads::override_method,
+        probes::health,
+        probes::ready,
+        probes::version,
+        probes::metrics,
+        crate::documents::error_page,
+        page::document_json,
+    ),
+    components(schemas(ProblemView)),
+    tags(
+        (name = "recordings", description = "Audio and video that was handed in, or is fetched."),
+        (name = "jobs", description = "How far what was accepted is, and what can be done about it."),
+        (name = "transcripts", description = "What was said."),
+        (name = "webhooks", description = "Who is told of what happens, and what came of it."),
+        (name = "uploads", description = "Resumable uploads by tus 1.0 (<https://tus.io/protocols/resumable-upload>)."),
+        (name = "probes", description = "How the service is."),
+        (name = "documents", description = "What the program says about itself."),
+        (name = "openai", description = "OpenAI's audio API; also below `/openai/v1`."),
+        (name = "salestrainer", description = "The sidecar of SalesTrainer's WordPress plugin; also below `/salestrainer`."),
+    ),
+    modifiers(&Schemes),
+)]
+struct Native;
+
+/// The document of everything that can be called.
+///
+/// # Panics
+/// If a line of the table has no description, which a test excludes.
+pub fn document() -> Document {
+    let mut document = Native::openapi();
+    for adapter in adapters::documents() {
+        document.merge(adapter);
+    }
+    for declaration in declarations().iter().filter(|declaration| declaration.is_listed) {
+        let operation = operation(&mut document, declaration);
+        complete(operation.expect("a test looks at every line"), declaration);
+    }
+    document
+}
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        let header = |name: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme(BEARER, bearer);
+        components.add_security_scheme(API_KEY, header("X-API-Key"));
+        components.add_security_scheme(SIDECAR_SECRET, header("X-Sidecar-Secret"));
+    }
+}
+
+/// What `declaration` is called in a document; `{*id}` has no other form there.
+fn path_of(declaration: &Declaration) -> String {
+    declaration.path.replace("{*", "{")
+}
+
+/// What the document says about a route.
+fn operation<'a>(
+    document: &'a mut Document,
+    declaration: &Declaration,
+) -> Option<&'a mut Operation> {
+    let item = document.paths.paths.get_mut(&path_of(declaration))?;
+    operation_of(item, declaration.method.as_str()).as_mut()
+}
+
+fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> &'a mut Option<Operation> {
+    match method {
+        "GET" => &mut item.get,
+        "HEAD" => &mut item.head,
+        "POST" => &mut item.post,
+        "PATCH" => &mut item.patch,
+        "DELETE" => &mut item.delete,
+        "OPTIONS" => &mut item.options,
+        other => unreachable!("no line of the table has {other}"),
+    }
+}
+
+/// Adds what follows from the declaration of a route.
+fn complete(operation: &mut Operation, declaration: &Declaration) {
+    let scheme = |name| SecurityRequirement::new(name, Vec::<String>::new());
+    let schemes = match declaration.access {
+        Access::Public => Vec::new(),
+        Access::Caller => vec![scheme(BEARER), scheme(API_KEY)],
+        Access::BodySecret => vec![scheme(SIDECAR_SECRET), scheme(BEARER), scheme(API_KEY)],
+    };
+    operation.security = Some(schemes);
+    // An adapter has errors of its own, and describes them.
+    let default = RefOr::T(problem());
+    operation.responses.responses.entry("default".to_owned()).or_insert(default);
+}
+
+/// What any route may answer in place of its result.
+fn problem() -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new()
+        .description("A problem: what is wrong, and what to do about it")
+        .content(CONTENT_TYPE_PROBLEM, content)
+        .build()
+}
+
+#[cfg(test)]
+mod tests;
