@@ -9,7 +9,8 @@ mod tests;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
-/// One statement, with `$1` placeholders.
+/// One statement, with `$1` placeholders. What changes several tables may be several statements for SQLite, parted by `; ` and
+/// with the same placeholders, and one with common table expressions for PostgreSQL: each is one round trip then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Statement {
     /// Module and constant, for error messages.

@@ -39,17 +39,17 @@ statements! {
         lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, finished_at_us = $6, updated_at_us = $6 \
         WHERE id = $1 AND state IN ('queued', 'running')";
     /// Jobs that wait for this one to transcribe the same audio with the same options. One that somebody else has locked is left
-    /// to its own time.
-    WAKE_TWINS = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (SELECT twin.id FROM jobs AS ended \
-        JOIN recordings AS its ON its.id = ended.recording_id \
-        JOIN jobs AS twin ON twin.workspace_id = ended.workspace_id AND twin.options_hash = ended.options_hash \
-        JOIN recordings AS twins ON twins.id = twin.recording_id AND twins.sha256 = its.sha256 \
-        WHERE ended.id = $1 AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL)",
-        postgres "UPDATE jobs SET run_at_us = 0 WHERE id = ANY(ARRAY(SELECT twin.id FROM jobs AS ended \
-        JOIN recordings AS its ON its.id = ended.recording_id \
-        JOIN jobs AS twin ON twin.workspace_id = ended.workspace_id AND twin.options_hash = ended.options_hash \
-        JOIN recordings AS twins ON twins.id = twin.recording_id AND twins.sha256 = its.sha256 \
-        WHERE ended.id = $1 AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL \
+    /// to its own time. They are found from the recordings with that audio, which are few; many jobs have the same options.
+    WAKE_TWINS = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (SELECT twin.id FROM jobs AS twin \
+        WHERE twin.recording_id IN (SELECT twins.id FROM jobs AS ended JOIN recordings AS its ON its.id = ended.recording_id \
+            JOIN recordings AS twins ON twins.workspace_id = its.workspace_id AND twins.sha256 = its.sha256 WHERE ended.id = $1) \
+        AND twin.options_hash = (SELECT options_hash FROM jobs WHERE id = $1) \
+        AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL)",
+        postgres "UPDATE jobs SET run_at_us = 0 WHERE id = ANY(ARRAY(SELECT twin.id FROM jobs AS twin \
+        WHERE twin.recording_id IN (SELECT twins.id FROM jobs AS ended JOIN recordings AS its ON its.id = ended.recording_id \
+            JOIN recordings AS twins ON twins.workspace_id = its.workspace_id AND twins.sha256 = its.sha256 WHERE ended.id = $1) \
+        AND twin.options_hash = (SELECT options_hash FROM jobs WHERE id = $1) \
+        AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL \
         FOR UPDATE OF twin SKIP LOCKED))";
     REQUEUE = "UPDATE jobs SET state = 'queued', stage = $2, attempts = 0, workers_lost = 0, run_at_us = 0, \
         error_code = NULL, error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, \

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, Postgres, SqlitePool};
+use sqlx::{ConnectOptions, Connection as _, PgPool, Postgres, SqlitePool};
 use tokio::sync::watch;
 
 use crate::backend::{Conn, Reader};
@@ -27,6 +27,13 @@ const CLOCKS_APART_MAX: Duration = Duration::from_secs(5);
 
 /// Pages of the write-ahead log after which SQLite folds it into the database: 16 MiB.
 const CHECKPOINT_PAGES: &str = "4096";
+
+/// What the writer of SQLite remembers of the database, in the words of `PRAGMA cache_size`: 16 MiB.
+const WRITER_CACHE: &str = "-16384";
+
+/// A connection to PostgreSQL that was used so lately is taken to be alive. Asking each time would be a fourth of all round
+/// trips; one that is dead fails its next use, which is tried again like anything while the database is away.
+const TRUSTED_FOR: Duration = Duration::from_secs(5);
 
 /// Which database.
 #[derive(Clone)]
@@ -117,7 +124,8 @@ impl Store {
             Database::Sqlite { path } => {
                 let (writing, readers) =
                     open_sqlite(path, settings.connections_max).await.map_err(open)?;
-                let writer = Writer::start(writing.clone());
+                let writer =
+                    Writer::start(writing.clone()).map_err(|error| open(sqlx::Error::Io(error)))?;
                 Backend::Sqlite { path: path.clone(), readers, writing, writer }
             }
             Database::Postgres { url } => {
@@ -285,13 +293,15 @@ async fn open_sqlite(
     let writing = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(BUSY_WAIT_MAX)
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options.clone())
+        .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
         .await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(readers_max)
         .acquire_timeout(BUSY_WAIT_MAX)
+        .test_before_acquire(false)
         .connect_with(options.read_only(true))
         .await?;
     Ok((writing, readers))
@@ -313,6 +323,15 @@ async fn open_postgres(
     PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(BUSY_WAIT_MAX)
+        .test_before_acquire(false)
+        .before_acquire(|conn, about| {
+            Box::pin(async move {
+                if about.idle_for > TRUSTED_FOR {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
 }

@@ -1,7 +1,7 @@
 //! The transcribe stage: what the holder of a lease writes on the way from media to a transcript.
 
 use hansard_domain::id::{Id, TranscriptId};
-use hansard_domain::job::{JobState, Stage};
+use hansard_domain::job::JobState;
 use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
@@ -24,17 +24,38 @@ macro_rules! add_speed {
 }
 
 statements! {
-    ATTACH = "UPDATE jobs SET transcript_id = $2, done_s = 0.0, updated_at_us = $3 WHERE id = $1";
-    PROGRESS = "UPDATE jobs SET done_s = $2, duration_s = COALESCE($3, duration_s), attempts = 1, workers_lost = 0, \
-        error_code = NULL, error_detail = NULL, updated_at_us = $4 WHERE id = $1";
-    LENGTH = "UPDATE jobs SET done_s = $2, duration_s = $2, stage = 'transcribe' WHERE id = $1";
-    SHOW = "UPDATE recordings SET current_transcript_id = $2, duration_s = $3, updated_at_us = $4 WHERE id = $1";
+    DETACH = "UPDATE jobs SET transcript_id = NULL, done_s = 0.0, updated_at_us = $2 WHERE id = $1";
+    BEGIN = sqlite "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, \
+        windows, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9); \
+        UPDATE jobs SET transcript_id = $1, done_s = 0.0, updated_at_us = $9 WHERE id = $4",
+        postgres "WITH begun AS (INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, \
+        sha256, windows, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)) \
+        UPDATE jobs SET transcript_id = $1, done_s = 0.0, updated_at_us = $9 WHERE id = $4";
+    APPEND = sqlite "INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3); \
+        UPDATE jobs SET done_s = $5, duration_s = COALESCE($6, duration_s), attempts = 1, workers_lost = 0, \
+        error_code = NULL, error_detail = NULL, updated_at_us = $7 WHERE id = $4",
+        postgres "WITH appended AS (INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3)) \
+        UPDATE jobs SET done_s = $5, duration_s = COALESCE($6, duration_s), attempts = 1, workers_lost = 0, \
+        error_code = NULL, error_detail = NULL, updated_at_us = $7 WHERE id = $4";
+    /// The recording shows the transcript, the stage has ended, and the job has come to the end of the audio.
+    CLOSE = sqlite "UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 WHERE id = $2; \
+        INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) VALUES ($1, 'transcribe', $5, $6, $7) \
+        ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, started_at_us = EXCLUDED.started_at_us, \
+        finished_at_us = EXCLUDED.finished_at_us; \
+        UPDATE jobs SET done_s = COALESCE($4, 0.0), duration_s = COALESCE($4, 0.0), stage = 'transcribe' WHERE id = $1",
+        postgres "WITH shown AS (UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 \
+        WHERE id = $2), \
+        ended AS (INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) \
+        VALUES ($1, 'transcribe', $5, $6, $7) ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
+        started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us) \
+        UPDATE jobs SET done_s = COALESCE($4, 0.0), duration_s = COALESCE($4, 0.0), stage = 'transcribe' WHERE id = $1";
     SHOWN_LENGTH = "SELECT duration_s FROM transcripts WHERE id = $1";
     /// Looked for from the recordings with the content: there are few, and many jobs of the workspace that have ended.
     BUSY_TWIN = "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
         AND id <> $1 AND options_hash = $4 \
         AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $2 AND sha256 = $3)";
-    /// Of jobs with the same content one looks for its twin after the other, or neither would see the other's transcript.
+    /// Of jobs with the same content one looks for its twin after the other, or neither would see the other's transcript. Asked
+    /// of PostgreSQL alone: SQLite has one writer.
     ONE_BY_ONE = sqlite "SELECT 1 WHERE $1 IS NOT NULL",
         postgres "SELECT 1::BIGINT FROM pg_advisory_xact_lock(hashtextextended($1, 0))";
     /// One row that every job changes: on PostgreSQL each would wait for the commit of the one before it. A measurement that
@@ -102,7 +123,9 @@ impl Store {
                 }
                 if !job.again {
                     let text = format!("{}/{sha256}", job.workspace);
-                    run!(conn, fetch_all::<(i64,)>, ONE_BY_ONE, text)?;
+                    if let Conn::Postgres(_) = conn {
+                        run!(conn, fetch_all::<(i64,)>, ONE_BY_ONE, text)?;
+                    }
                     if let Some(twin) = transcripts::twin(conn, &job.workspace, &content).await? {
                         take_copy(conn, &store, &job, &twin).await?;
                         return Ok(Held::Yes(Begin::Copied));
@@ -112,8 +135,20 @@ impl Store {
                     }
                 }
                 let (id, now): (TranscriptId, _) = (store.clock().id(), store.clock().now());
-                transcripts::insert(conn, &id, &job, &content, now).await?;
-                run!(conn, execute, ATTACH, job.id.as_str(), id.as_str(), now.as_micros())?;
+                run!(
+                    conn,
+                    execute,
+                    BEGIN,
+                    id.as_str(),
+                    job.workspace.as_str(),
+                    job.recording.as_str(),
+                    job.id.as_str(),
+                    content.model,
+                    documents::write(content.options),
+                    documents::options_hash(content.options),
+                    content.sha256,
+                    now.as_micros()
+                )?;
                 Ok(Held::Yes(Begin::Go { transcript: id, ordinal: 0, checkpoint: None }))
             })
         })
@@ -139,21 +174,20 @@ impl Store {
                 if job.transcript.as_ref() != Some(&transcript) {
                     return Ok(Held::Lost);
                 }
-                let appended =
-                    transcripts::append_window(conn, &transcript, ordinal, &window, &progress)
-                        .await?;
-                if !appended {
+                if !transcripts::advance(conn, &transcript, ordinal, &progress).await? {
                     return Ok(Held::Lost);
                 }
-                let now = store.clock().now().as_micros();
                 run!(
                     conn,
                     execute,
-                    PROGRESS,
+                    APPEND,
+                    transcript.as_str(),
+                    ordinal,
+                    documents::write(&window),
                     job.id.as_str(),
                     progress.done,
                     progress.duration,
-                    now
+                    store.clock().now().as_micros()
                 )?;
                 transcripts::tell_window(conn, &store, &job, &transcript, ordinal, progress.done)
                     .await?;
@@ -197,8 +231,7 @@ impl Store {
                 )
                 .await?;
                 run!(conn, execute, MEASURE, &model, heard, took, SPEED_JOBS_MAX)?;
-                leases::stage_finished(conn, &job, Stage::Transcribe, started_at, now).await?;
-                succeed(conn, &store, job, transcript, Some(duration)).await?;
+                succeed(conn, &store, job, transcript, Some(duration), started_at).await?;
                 Ok(Held::Yes(()))
             })
         })
@@ -219,7 +252,7 @@ async fn go_on(
     if left.model != content.model || left.sha256 != content.sha256 {
         transcripts::discard(conn, id).await?;
         let now = store.clock().now().as_micros();
-        run!(conn, execute, ATTACH, job.id.as_str(), None::<&str>, now)?;
+        run!(conn, execute, DETACH, job.id.as_str(), now)?;
         return Ok(None);
     }
     let (ordinal, checkpoint) = (left.windows, left.checkpoint);
@@ -236,20 +269,30 @@ async fn has_busy_twin(conn: &mut Conn<'_>, job: &Job, sha256: &str) -> Result<b
 async fn take_copy(conn: &mut Conn<'_>, store: &Store, job: &Job, twin: &str) -> Result<(), Error> {
     let (id, now): (TranscriptId, _) = (store.clock().id(), store.clock().now());
     transcripts::copy(conn, twin, &id, &job.recording, &job.id, now).await?;
-    leases::stage_finished(conn, job, Stage::Transcribe, now, now).await?;
     let (duration,) = run!(conn, fetch_one::<(Option<f64>,)>, SHOWN_LENGTH, id.as_str())?;
-    succeed(conn, store, job.clone(), id, duration).await
+    succeed(conn, store, job.clone(), id, duration, now).await
 }
 
+/// Ends the stage, which began at `started_at`, and the job with it.
 async fn succeed(
     conn: &mut Conn<'_>,
     store: &Store,
     job: Job,
     transcript: TranscriptId,
     duration: Option<f64>,
+    started_at: Timestamp,
 ) -> Result<(), Error> {
-    let now = store.clock().now().as_micros();
-    run!(conn, execute, SHOW, job.recording.as_str(), transcript.as_str(), duration, now)?;
-    run!(conn, execute, LENGTH, job.id.as_str(), duration.unwrap_or_default())?;
+    run!(
+        conn,
+        execute,
+        CLOSE,
+        job.id.as_str(),
+        job.recording.as_str(),
+        transcript.as_str(),
+        duration,
+        i64::from(job.attempts),
+        started_at.as_micros(),
+        store.clock().now().as_micros()
+    )?;
     jobs::end(conn, store.clock(), job, JobState::Succeeded, Some(transcript), None).await
 }

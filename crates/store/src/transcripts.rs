@@ -28,9 +28,6 @@ statements! {
         AND recording_id = $3 ORDER BY serial DESC LIMIT $4";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
-    INSERT = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, windows, \
-        created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)";
-    APPEND_WINDOW = "INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3)";
     ADVANCE = "UPDATE transcripts SET windows = windows + 1, checkpoint = $3, language = $4, language_probability = $5 \
         WHERE id = $1 AND windows = $2";
     COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
@@ -295,43 +292,17 @@ pub(crate) async fn copy(
     run!(conn, execute, COPY_WINDOWS, new.as_str(), twin).map(drop)
 }
 
-/// Writes the head of a new transcript without windows.
-pub(crate) async fn insert(
-    conn: &mut Conn<'_>,
-    id: &TranscriptId,
-    job: &crate::jobs::Job,
-    content: &Content<'_>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    run!(
-        conn,
-        execute,
-        INSERT,
-        id.as_str(),
-        job.workspace.as_str(),
-        job.recording.as_str(),
-        job.id.as_str(),
-        content.model,
-        documents::write(content.options),
-        documents::options_hash(content.options),
-        content.sha256,
-        now.as_micros()
-    )
-    .map(drop)
-}
-
 /// Removes a transcript with its windows.
 pub(crate) async fn discard(conn: &mut Conn<'_>, id: &TranscriptId) -> Result<(), Error> {
     run!(conn, execute, DISCARD_WINDOWS, id.as_str())?;
     run!(conn, execute, DISCARD, id.as_str()).map(drop)
 }
 
-/// Appends window `ordinal`; `false` if the transcript has it already, or lacks the one before it.
-pub(crate) async fn append_window(
+/// Makes room for window `ordinal`; `false` if the transcript has it already, or lacks the one before it.
+pub(crate) async fn advance(
     conn: &mut Conn<'_>,
     id: &TranscriptId,
     ordinal: i64,
-    window: &Window,
     progress: &Progress,
 ) -> Result<bool, Error> {
     let advanced = run!(
@@ -344,12 +315,7 @@ pub(crate) async fn append_window(
         progress.language.as_deref(),
         progress.language_probability.map(f64::from)
     )?;
-    if advanced == 0 {
-        return Ok(false);
-    }
-    let document = documents::write(window);
-    run!(conn, execute, APPEND_WINDOW, id.as_str(), ordinal, document)?;
-    Ok(true)
+    Ok(advanced > 0)
 }
 
 /// Marks a transcript as complete.

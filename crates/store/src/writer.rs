@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
@@ -23,6 +24,11 @@ const GROUP_MAX: usize = 128;
 
 /// How long a caller waits to be let in.
 const ENTRY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Around each piece of work: undoes what it did if it failed, and marks where the next one begins.
+const SAVE: &str = "SAVEPOINT piece";
+const SAVE_NEXT: &str = "RELEASE piece; SAVEPOINT piece";
+const UNDO_AND_SAVE_NEXT: &str = "ROLLBACK TO piece; RELEASE piece; SAVEPOINT piece";
 
 /// A piece of work: runs within a savepoint, and says how its caller hears about the commit.
 type Work = Box<dyn for<'c, 'd> FnOnce(&'c mut Conn<'d>) -> BoxFuture<'c, Outcome> + Send>;
@@ -43,10 +49,18 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the writer on `pool`, which must have exactly one connection.
-    pub(crate) fn start(pool: SqlitePool) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no thread to spare.
+    pub(crate) fn start(pool: SqlitePool) -> std::io::Result<Self> {
         let (work, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(write_in_groups(pool, waiting));
-        Self { work }
+        // On a thread of its own: each statement waits for SQLite's thread, and waking one thread costs less than waking a
+        // runtime's worker.
+        let runtime = Handle::current();
+        std::thread::Builder::new()
+            .name("hansard-writer".to_owned())
+            .spawn(move || runtime.block_on(write_in_groups(pool, waiting)))?;
+        Ok(Self { work })
     }
 
     /// Runs `work` in a transaction and waits until it is on disk.
@@ -103,31 +117,24 @@ async fn write_group(
     let begun = conn.begin_with("BEGIN IMMEDIATE").await;
     let mut transaction = begun.map_err(|source| Error::of("store::writer::begin", source))?;
     let mut replies = Vec::new();
-    let mut next = Some(first);
+    let (mut next, mut mark) = (Some(first), SAVE);
     while let Some(work) = next {
         // Where this fails nothing is committed, and dropping the replies says so: the database is busy.
-        replies.push(run_in_savepoint(&mut transaction, work).await?);
+        execute(&mut transaction, mark).await?;
+        let outcome = work(&mut Conn::Sqlite(&mut transaction)).await;
+        mark = if outcome.succeeded { SAVE_NEXT } else { UNDO_AND_SAVE_NEXT };
+        replies.push(outcome.reply);
         next = if replies.len() < GROUP_MAX { waiting.try_recv().ok() } else { None };
+    }
+    // The end of the transaction releases what the last piece did; what it did in vain is undone first.
+    if mark == UNDO_AND_SAVE_NEXT {
+        execute(&mut transaction, mark).await?;
     }
     let committed = transaction.commit().await.map_err(Arc::new);
     for reply in replies {
         reply(committed.clone().map_err(Error::Commit));
     }
     committed.map_err(Error::Commit)
-}
-
-/// Runs `work`, and undoes what it did if it fails. An error means that the transaction itself is gone.
-async fn run_in_savepoint(conn: &mut SqliteConnection, work: Work) -> Result<Reply, Error> {
-    execute(conn, "SAVEPOINT piece").await?;
-    let outcome = work(&mut Conn::Sqlite(conn)).await;
-    let end = if outcome.succeeded { "RELEASE piece" } else { "ROLLBACK TO piece; RELEASE piece" };
-    match execute(conn, end).await {
-        Ok(()) => Ok(outcome.reply),
-        Err(error) => {
-            (outcome.reply)(Err(Error::Busy));
-            Err(error)
-        }
-    }
 }
 
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
@@ -157,7 +164,7 @@ mod tests {
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
         let table = sqlx::query("CREATE TABLE numbers (number BIGINT PRIMARY KEY)");
         table.execute(&pool).await.unwrap();
-        (Writer::start(pool.clone()), pool, folder)
+        (Writer::start(pool.clone()).unwrap(), pool, folder)
     }
 
     /// Writes these numbers in one piece of work.
@@ -236,7 +243,7 @@ mod tests {
 
         let ended = ended.await;
 
-        assert!(matches!(ended, Err(Error::Busy)), "{ended:?}");
+        assert!(matches!(ended, Err(Error::Commit(_))), "{ended:?}");
         assert!(insert(&writer, &[1]).await.unwrap().is_ok());
         assert_eq!(numbers(&pool).await, [1]);
     }
