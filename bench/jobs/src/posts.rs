@@ -10,7 +10,7 @@ use hansard_net::{Body, Call, Client, Form, Request, Trust, Url};
 use hansard_server::{App, EngineState, Keys, Parts, SalesTrainer, Settings, serve};
 use hansard_testkit::speech;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ pub(crate) async fn run(place: &Place) -> anyhow::Result<()> {
         settings: settings(address),
         wake,
         models: Arc::new(Vec::new),
-        engine: watch::channel(EngineState::Elsewhere).1,
+        engine: Arc::new(|| EngineState::Elsewhere),
         registry: Default::default(),
         shutdown: shutdown.clone(),
     })

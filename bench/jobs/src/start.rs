@@ -82,8 +82,9 @@ impl Service {
         let mut process = Command::new(program)
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(data)
-            // Nothing of whoever runs this changes how it starts, and there is no model.
+            // Nothing of whoever runs this changes how it starts. Without a model it would not call itself ready.
             .env_clear()
+            .env("MOCK_TRANSCRIBE", "1")
             .env("HOME", data)
             .current_dir(data)
             .stderr(Stdio::piped())

@@ -1,6 +1,7 @@
 //! Which engine does the work, and the model it is given.
 
 mod choice;
+mod watched;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::args::EngineArgs;
 use crate::output;
 
 pub(crate) use choice::{Choice, FakeArgs};
+pub(crate) use watched::Watched;
 
 /// The model when none is named, if it is on this machine: good enough for most, small enough for any machine.
 const DEFAULT_MODEL: &str = "small";

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod db;
 mod demo;
+mod edge;
 mod engine;
 mod exit;
 mod formats;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ConfigFiles};
+use crate::edge::Working;
 use crate::engine::{Choice, FakeArgs};
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -124,7 +125,7 @@ impl Base {
     }
 
     /// What sends results to those who asked, and counts in `metrics`.
-    pub(crate) fn deliverer(&self, config: &Config, metrics: Metrics) -> anyhow::Result<Deliverer> {
+    fn deliverer(&self, config: &Config, metrics: Metrics) -> anyhow::Result<Deliverer> {
         let (delivery, plugin) = (&config.delivery, &config.salestrainer);
         let url = |address: &HttpUrl| Url::parse(address.as_str()).context("an address is none");
         let sales_trainer = SalesTrainer {
@@ -151,7 +152,7 @@ impl Base {
     }
 
     /// Starts a worker that `wake` tells of new jobs, and that counts in `metrics`.
-    pub(crate) fn start_worker(
+    fn start_worker(
         &self,
         config: &Config,
         engines: EnginePool,
@@ -180,6 +181,19 @@ impl Base {
     }
 }
 
+/// Starts the worker of this process, if it is to have one, and what delivers its results.
+pub(crate) fn start(
+    base: &Base,
+    config: &Config,
+    working: Working,
+) -> anyhow::Result<Option<(Worker, Deliverer)>> {
+    let Working { engines, wake, metrics } = working;
+    let Some(engines) = engines else { return Ok(None) };
+    let deliverer = base.deliverer(config, metrics.clone())?;
+    let worker = base.start_worker(config, EnginePool::new(engines), wake, metrics)?;
+    Ok(Some((worker, deliverer)))
+}
+
 /// What signs callbacks.
 ///
 /// # Errors
@@ -190,13 +204,12 @@ pub(crate) fn callback_key(config: &Config) -> anyhow::Result<Option<SigningKey>
     key.context("delivery.callback_secret cannot be used; expected whsec_ and a key in base64")
 }
 
-/// Lets `worker` work and `deliverer` deliver until they are to stop, and waits until they have.
+/// Lets the worker work and deliver until they are to stop, and waits until they have.
 ///
 /// # Errors
 /// Where a part of the worker broke down; everything else is then to stop as well.
 pub(crate) async fn work(
-    worker: Worker,
-    deliverer: Deliverer,
+    (worker, deliverer): (Worker, Deliverer),
     config: &Config,
     stop: &Stop,
 ) -> anyhow::Result<()> {

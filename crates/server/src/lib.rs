@@ -29,5 +29,5 @@ mod wire;
 pub use app::{App, Engine, EngineState, Error, Models, Parts};
 pub use caller::Keys;
 pub use routes::{Access, Declaration, declarations, router};
-pub use serve::serve;
+pub use serve::{serve, serve_probes};
 pub use settings::{SalesTrainer, Settings};

@@ -185,8 +185,17 @@ pub fn declarations() -> Vec<Declaration> {
 /// # Panics
 /// If two lines of the table have the same method and path: a mistake that no start survives.
 pub fn router(app: App) -> Router {
+    routed(app, table())
+}
+
+/// What is answered however busy the server is, and nothing else.
+pub(crate) fn probes(app: App) -> Router {
+    routed(app, table().into_iter().filter(|route| route.load == Load::Free))
+}
+
+fn routed(app: App, routes: impl IntoIterator<Item = Route>) -> Router {
     let mut paths: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
-    for route in table() {
+    for route in routes {
         let path = route.path.clone();
         let handler = route.service(&app);
         let merged = match paths.remove(&path) {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hansard_domain::problem::ProblemCode;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -13,9 +14,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::App;
 use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
+use crate::routes::{probes, router};
 use crate::wire::Wire;
-use crate::{App, router};
 
 /// Bytes of a request's head, and of what is read ahead of its body.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -34,10 +36,21 @@ const REFUSALS_MAX: usize = 64;
 /// From then on nothing is accepted and what is under way goes on to its end, for at most the grace of the settings, or
 /// until `hard` is cancelled; then the rest is cut off. What was accepted into the store by then is there.
 pub async fn serve(app: App, listener: TcpListener, hard: CancellationToken) {
+    let routes = router(app.clone());
+    answer(app, routes, listener, hard).await;
+}
+
+/// Answers probes and metrics alone, for a process that does something else; the rest is as with [`serve`].
+pub async fn serve_probes(app: App, listener: TcpListener, hard: CancellationToken) {
+    let routes = probes(app.clone());
+    answer(app, routes, listener, hard).await;
+}
+
+async fn answer(app: App, routes: Router, listener: TcpListener, hard: CancellationToken) {
     let settings = app.settings();
     let places = Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
-    let service = TowerToHyperService::new(router(app.clone()));
+    let service = TowerToHyperService::new(routes);
     loop {
         let accepted = tokio::select! {
             () = app.shutdown().cancelled() => break,

@@ -169,6 +169,28 @@ async fn the_service_answers_and_works_in_little_memory() {
     assert!(service.wait(BOUND).success(), "{}", service.output());
 }
 
+#[tokio::test]
+async fn a_worker_is_looked_after_at_an_address_of_its_own() {
+    let shared = Shared::new().await;
+    let worker = shared.start(&["worker", "--bind", "127.0.0.1:0"], &[]);
+    let line = worker.wait_for_line(BOUND, |line| line.starts_with("listening on http://"));
+    let address = &line["listening on ".len()..];
+    let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
+    shared.job_when(&accepted, |job| job.state == JobState::Succeeded).await;
+
+    let counted = get(address, "/metrics").await;
+    let ready = get(address, "/readyz").await;
+    let client = Client::new(&hansard_net::Settings::default()).unwrap();
+    let url = Url::parse(&format!("{address}/api/v1/jobs")).unwrap();
+    let api = client.fetch(&Request::new(url, Trust::Operator), 1 << 20).await;
+
+    assert!(counted.contains("hansard_attempts_total{outcome=\"succeeded\"} 1"), "{counted}");
+    assert!(ready.contains("\"model\":\"loaded\""), "{ready}");
+    assert!(api.is_err(), "the API is the service's alone");
+    worker.terminate();
+    assert!(worker.wait(BOUND).success(), "{}", worker.output());
+}
+
 /// What of `/metrics` says one thing and no other, by the beginning of its line.
 const WATCHED: [&str; 15] = [
     r#"hansard_http_requests_total{method="GET",route="/readyz",status="2xx"} 1"#,

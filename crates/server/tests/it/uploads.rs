@@ -105,6 +105,12 @@ async fn pieces_become_an_upload_and_the_upload_a_recording() {
 
 #[tokio::test]
 async fn a_crash_on_the_way_from_upload_to_recording_loses_nothing() {
+    for key in [Some("k"), None] {
+        crash_on_the_way(key).await;
+    }
+}
+
+async fn crash_on_the_way(key: Option<&str>) {
     let service = Service::start().await;
     let path = begin(&service, "3", "").await;
     append(&service, &path, "0", "abc").await;
@@ -115,10 +121,11 @@ async fn a_crash_on_the_way_from_upload_to_recording_loses_nothing() {
 
     // Two impatient clients at once, or one that did not wait for its first answer.
     let (one, other) =
-        future::join(create(&service, &path, Some("k")), create(&service, &path, Some("k"))).await;
+        future::join(create(&service, &path, key), create(&service, &path, key)).await;
 
     assert_eq!((one.status, other.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
     assert_eq!(one.json(), other.json());
+    assert_eq!(create(&service, &path, key).await.json(), one.json(), "the upload is gone by now");
     service.clock.advance(Duration::from_secs(25 * 60 * 60));
     assert_eq!(service.media_files().await.len(), 1);
 }

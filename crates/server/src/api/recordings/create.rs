@@ -72,7 +72,8 @@ async fn from_json(
     json: Value,
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_json(json)?;
-    let key = asks::request_key(&headers, "create_recording", &[&fields.canonical()])?;
+    let canonical = fields.canonical();
+    let key = asks::request_key(&headers, "create_recording", &[&canonical])?;
     let origin = asks::origin(&mut fields, app.settings().s3_bucket.as_deref());
     let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));
     fields.finish()?;
@@ -83,6 +84,9 @@ async fn from_json(
             answer(&app, accepted).await
         }
         Origin::Uploaded(id) => {
+            // The upload is gone once its recording is accepted: a caller who has lost that answer gets it again.
+            let route = format!("create_recording:{id}");
+            let key = key.unwrap_or_else(|| asks::unnamed_request(&route, &[&canonical]));
             let own = app.clone();
             app.to_the_end(from_upload(own, caller, id, about, job, key)).await
         }
@@ -99,18 +103,14 @@ async fn from_upload(
     id: UploadId,
     about: About,
     job: NewJob,
-    key: Option<RequestKey>,
+    key: RequestKey,
 ) -> Result<Response, Problem> {
     let workspace = caller.workspace();
-    let earlier = match &key {
-        Some(key) => app.store().find_repeated(workspace, key).await?,
-        None => None,
-    };
-    let accepted = match earlier {
+    let accepted = match app.store().find_repeated(workspace, &key).await? {
         Some(accepted) => accepted,
         None => {
             let upload = Upload::take(&app, workspace, &id).await?;
-            accept(&app, &caller, upload, about, job, key).await?
+            accept(&app, &caller, upload, about, job, Some(key)).await?
         }
     };
     uploads::discard(&app, workspace, &id).await;
