@@ -108,10 +108,14 @@ async fn from_upload(
     let workspace = caller.workspace();
     let accepted = match app.store().find_repeated(workspace, &key).await? {
         Some(accepted) => accepted,
-        None => {
-            let upload = Upload::take(&app, workspace, &id).await?;
-            accept(&app, &caller, upload, about, job, Some(key)).await?
-        }
+        None => match Upload::take(&app, workspace, &id).await {
+            Ok(upload) => accept(&app, &caller, upload, about, job, Some(key)).await?,
+            // The same request, sent twice at once, may have been accepted meanwhile and have ended the upload.
+            Err(problem) => match app.store().find_repeated(workspace, &key).await? {
+                Some(accepted) => accepted,
+                None => return Err(problem),
+            },
+        },
     };
     uploads::discard(&app, workspace, &id).await;
     answer(&app, accepted).await
