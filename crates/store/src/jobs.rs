@@ -35,9 +35,8 @@ statements! {
         AND ($3 = '' OR state = $3) AND recording_id = $4 ORDER BY serial DESC LIMIT $5";
     STAGES = "SELECT stage, attempts, started_at_us, finished_at_us FROM job_stages WHERE job_id = $1 \
         ORDER BY finished_at_us, stage";
-    END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, transcript_id = COALESCE($5, transcript_id), \
-        lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, finished_at_us = $6, updated_at_us = $6 \
-        WHERE id = $1 AND state IN ('queued', 'running')";
+    END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until_us = NULL, \
+        fence = fence + 1, finished_at_us = $5, updated_at_us = $5 WHERE id = $1 AND state IN ('queued', 'running')";
     /// Jobs that wait for this one to transcribe the same audio with the same options. One that somebody else has locked is left
     /// to its own time. They are found from the recordings with that audio, which are few; many jobs have the same options.
     WAKE_TWINS = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (SELECT twin.id FROM jobs AS twin \
@@ -213,20 +212,18 @@ pub(crate) async fn tell(
     events::publish_to(conn, clock, now, &event, callback).await
 }
 
-/// Ends `job`, which is locked, in the final `state`, and tells. Nothing happens to one that has ended already.
+/// Ends `job`, which is locked, without a result, and tells. Nothing happens to one that has ended already.
 pub(crate) async fn end(
     conn: &mut Conn<'_>,
     clock: &Clock,
     mut job: Job,
     state: JobState,
-    transcript: Option<TranscriptId>,
     error: Option<JobError>,
 ) -> Result<(), Error> {
     let now = clock.now();
     let kind = match state {
-        JobState::Succeeded => EventKind::JobSucceeded,
         JobState::Cancelled => EventKind::JobCancelled,
-        JobState::Failed | JobState::Queued | JobState::Running => EventKind::JobFailed,
+        _ => EventKind::JobFailed,
     };
     let ended = run!(
         conn,
@@ -236,16 +233,25 @@ pub(crate) async fn end(
         state.name(),
         error.as_ref().map(|error| error.code.name()),
         error.as_ref().map(|error| text::without_nul(&error.detail)),
-        transcript.as_ref().map(TranscriptId::as_str),
         now.as_micros()
     )?;
     if ended == 0 {
         return Ok(());
     }
-    run!(conn, execute, WAKE_TWINS, job.id.as_str())?;
     job.error = error;
-    job.transcript = transcript.or(job.transcript);
-    tell(conn, clock, now, &job, kind).await
+    tell_end(conn, clock, now, &job, kind).await
+}
+
+/// Tells that `job` has ended, and wakes those that wait for what it did.
+pub(crate) async fn tell_end(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    now: Timestamp,
+    job: &Job,
+    kind: EventKind,
+) -> Result<(), Error> {
+    run!(conn, execute, WAKE_TWINS, job.id.as_str())?;
+    tell(conn, clock, now, job, kind).await
 }
 
 impl Store {
@@ -321,7 +327,7 @@ impl Store {
                 if job.state.is_final() {
                     return Ok(Change::Refused(Box::new(job)));
                 }
-                end(conn, &clock, job, JobState::Cancelled, None, None).await?;
+                end(conn, &clock, job, JobState::Cancelled, None).await?;
                 let job = find(conn, &workspace, &id).await?;
                 Ok(job.map_or(Change::Missing, |job| Change::Done(Box::new(job))))
             })

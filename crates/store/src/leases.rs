@@ -110,7 +110,7 @@ async fn reclaim(
         if is_given_up {
             let detail = format!("{WORKERS_LOST_MAX} workers were lost on it without progress");
             let error = JobError { code: ProblemCode::WorkersLost, detail };
-            jobs::end(conn, clock, job, JobState::Failed, None, Some(error)).await?;
+            jobs::end(conn, clock, job, JobState::Failed, Some(error)).await?;
         } else {
             jobs::tell(conn, clock, now, &job, EventKind::JobQueued).await?;
         }
@@ -310,7 +310,7 @@ impl Store {
         self.write(move |conn| {
             Box::pin(async move {
                 let Some(job) = lock(conn, &lease).await? else { return Ok(Held::Lost) };
-                jobs::end(conn, &clock, job, JobState::Failed, None, Some(error)).await?;
+                jobs::end(conn, &clock, job, JobState::Failed, Some(error)).await?;
                 Ok(Held::Yes(()))
             })
         })

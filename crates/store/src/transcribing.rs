@@ -1,7 +1,7 @@
 //! The transcribe stage: what the holder of a lease writes on the way from media to a transcript.
 
+use hansard_domain::event::EventKind;
 use hansard_domain::id::{Id, TranscriptId};
-use hansard_domain::job::JobState;
 use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
@@ -31,29 +31,51 @@ statements! {
         postgres "WITH begun AS (INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, \
         sha256, windows, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)) \
         UPDATE jobs SET transcript_id = $1, done_s = 0.0, updated_at_us = $9 WHERE id = $4";
-    APPEND = sqlite "INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3); \
+    /// Changes nothing if the transcript has the window already, or lacks the one before it.
+    APPEND = sqlite "UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, language_probability = $10 \
+        WHERE id = $1 AND windows = $2; \
+        INSERT INTO transcript_windows (transcript_id, ordinal, document) SELECT $1, $2, $3 WHERE changes() = 1; \
         UPDATE jobs SET done_s = $5, duration_s = COALESCE($6, duration_s), attempts = 1, workers_lost = 0, \
-        error_code = NULL, error_detail = NULL, updated_at_us = $7 WHERE id = $4",
-        postgres "WITH appended AS (INSERT INTO transcript_windows (transcript_id, ordinal, document) VALUES ($1, $2, $3)) \
-        UPDATE jobs SET done_s = $5, duration_s = COALESCE($6, duration_s), attempts = 1, workers_lost = 0, \
-        error_code = NULL, error_detail = NULL, updated_at_us = $7 WHERE id = $4";
-    /// The recording shows the transcript, the stage has ended, and the job has come to the end of the audio.
-    CLOSE = sqlite "UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 WHERE id = $2; \
-        INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) VALUES ($1, 'transcribe', $5, $6, $7) \
-        ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, started_at_us = EXCLUDED.started_at_us, \
-        finished_at_us = EXCLUDED.finished_at_us; \
-        UPDATE jobs SET done_s = COALESCE($4, 0.0), duration_s = COALESCE($4, 0.0), stage = 'transcribe' WHERE id = $1",
-        postgres "WITH shown AS (UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 \
-        WHERE id = $2), \
+        error_code = NULL, error_detail = NULL, updated_at_us = $7 WHERE id = $4 AND changes() = 1",
+        postgres "WITH advanced AS (UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, \
+        language_probability = $10 WHERE id = $1 AND windows = $2 RETURNING id), \
+        appended AS (INSERT INTO transcript_windows (transcript_id, ordinal, document) SELECT id, $2, $3 FROM advanced) \
+        UPDATE jobs SET done_s = $5, duration_s = COALESCE($6, jobs.duration_s), attempts = 1, workers_lost = 0, \
+        error_code = NULL, error_detail = NULL, updated_at_us = $7 FROM advanced WHERE jobs.id = $4";
+    /// The transcript is complete unless it was before, the recording shows it, and stage and job have ended.
+    CLOSE = sqlite "UPDATE transcripts SET completed_at_us = $7, language = $8, language_probability = $9, \
+        duration_s = $4, checkpoint = NULL WHERE id = $3 AND completed_at_us IS NULL; \
+        UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 WHERE id = $2; \
+        INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) \
+        VALUES ($1, 'transcribe', $5, $6, $7) ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
+        started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us; \
+        UPDATE jobs SET done_s = $4, duration_s = $4, stage = 'transcribe', state = 'succeeded', \
+        transcript_id = $3, error_code = NULL, error_detail = NULL, lease_owner = NULL, lease_until_us = NULL, \
+        fence = fence + 1, finished_at_us = $7, updated_at_us = $7 WHERE id = $1",
+        postgres "WITH completed AS (UPDATE transcripts SET completed_at_us = $7, language = $8, language_probability = $9, \
+        duration_s = $4, checkpoint = NULL WHERE id = $3 AND completed_at_us IS NULL), \
+        shown AS (UPDATE recordings SET current_transcript_id = $3, duration_s = $4, updated_at_us = $7 WHERE id = $2), \
         ended AS (INSERT INTO job_stages (job_id, stage, attempts, started_at_us, finished_at_us) \
         VALUES ($1, 'transcribe', $5, $6, $7) ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
         started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us) \
-        UPDATE jobs SET done_s = COALESCE($4, 0.0), duration_s = COALESCE($4, 0.0), stage = 'transcribe' WHERE id = $1";
+        UPDATE jobs SET done_s = $4, duration_s = $4, stage = 'transcribe', state = 'succeeded', \
+        transcript_id = $3, error_code = NULL, error_detail = NULL, lease_owner = NULL, lease_until_us = NULL, \
+        fence = fence + 1, finished_at_us = $7, updated_at_us = $7 WHERE id = $1";
     SHOWN_LENGTH = "SELECT duration_s FROM transcripts WHERE id = $1";
-    /// Looked for from the recordings with the content: there are few, and many jobs of the workspace that have ended.
-    BUSY_TWIN = "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
-        AND id <> $1 AND options_hash = $4 \
-        AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $2 AND sha256 = $3)";
+    /// A complete transcript of the same audio, and the number of other jobs that make one. The transcript is shared, so that it
+    /// is not deleted while it is copied, and found in the order of the index over the content: by `serial` alone the whole
+    /// workspace would be gone through. The jobs are found from the recordings with the content: there are few, and many jobs of
+    /// the workspace that have ended.
+    TWINS = sqlite "SELECT (SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 \
+        AND model = $4 AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1), \
+        (SELECT COUNT(*) FROM jobs WHERE state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
+        AND id <> $5 AND options_hash = $3 \
+        AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $1 AND sha256 = $2))",
+        postgres "SELECT (SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 \
+        AND model = $4 AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1 FOR SHARE), \
+        (SELECT COUNT(*) FROM jobs WHERE state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
+        AND id <> $5 AND options_hash = $3 \
+        AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $1 AND sha256 = $2))";
     /// Of jobs with the same content one looks for its twin after the other, or neither would see the other's transcript. Asked
     /// of PostgreSQL alone: SQLite has one writer.
     ONE_BY_ONE = sqlite "SELECT 1 WHERE $1 IS NOT NULL",
@@ -126,11 +148,12 @@ impl Store {
                     if let Conn::Postgres(_) = conn {
                         run!(conn, fetch_all::<(i64,)>, ONE_BY_ONE, text)?;
                     }
-                    if let Some(twin) = transcripts::twin(conn, &job.workspace, &content).await? {
+                    let (twin, busy) = twins(conn, &job, &content).await?;
+                    if let Some(twin) = twin {
                         take_copy(conn, &store, &job, &twin).await?;
                         return Ok(Held::Yes(Begin::Copied));
                     }
-                    if has_busy_twin(conn, &job, &sha256).await? {
+                    if busy > 0 {
                         return Ok(Held::Yes(Begin::Wait));
                     }
                 }
@@ -174,10 +197,7 @@ impl Store {
                 if job.transcript.as_ref() != Some(&transcript) {
                     return Ok(Held::Lost);
                 }
-                if !transcripts::advance(conn, &transcript, ordinal, &progress).await? {
-                    return Ok(Held::Lost);
-                }
-                run!(
+                let appended = run!(
                     conn,
                     execute,
                     APPEND,
@@ -187,8 +207,14 @@ impl Store {
                     job.id.as_str(),
                     progress.done,
                     progress.duration,
-                    store.clock().now().as_micros()
+                    store.clock().now().as_micros(),
+                    &progress.checkpoint,
+                    progress.language.as_deref(),
+                    progress.language_probability.map(f64::from)
                 )?;
+                if appended == 0 {
+                    return Ok(Held::Lost);
+                }
                 transcripts::tell_window(conn, &store, &job, &transcript, ordinal, progress.done)
                     .await?;
                 Ok(Held::Yes(()))
@@ -217,21 +243,16 @@ impl Store {
                 if job.transcript.as_ref() != Some(&transcript) {
                     return Ok(Held::Lost);
                 }
-                let now = store.clock().now();
-                let Finished { language, language_probability, duration, heard, took, started_at } =
-                    finished;
-                let language = language.as_deref();
-                transcripts::complete(
+                run!(
                     conn,
-                    &transcript,
-                    language,
-                    language_probability,
-                    duration,
-                    now,
-                )
-                .await?;
-                run!(conn, execute, MEASURE, &model, heard, took, SPEED_JOBS_MAX)?;
-                succeed(conn, &store, job, transcript, Some(duration), started_at).await?;
+                    execute,
+                    MEASURE,
+                    &model,
+                    finished.heard,
+                    finished.took,
+                    SPEED_JOBS_MAX
+                )?;
+                succeed(conn, &store, job, transcript, &finished).await?;
                 Ok(Held::Yes(()))
             })
         })
@@ -259,29 +280,49 @@ async fn go_on(
     Ok(Some(Begin::Go { transcript: id.clone(), ordinal, checkpoint }))
 }
 
-async fn has_busy_twin(conn: &mut Conn<'_>, job: &Job, sha256: &str) -> Result<bool, Error> {
-    let (workspace, hash) = (job.workspace.as_str(), documents::options_hash(&job.options));
-    let (busy,) =
-        run!(conn, fetch_one::<(i64,)>, BUSY_TWIN, job.id.as_str(), workspace, sha256, hash)?;
-    Ok(busy > 0)
+/// See [`TWINS`].
+async fn twins(
+    conn: &mut Conn<'_>,
+    job: &Job,
+    content: &Content<'_>,
+) -> Result<(Option<String>, i64), Error> {
+    run!(
+        conn,
+        fetch_one::<(Option<String>, i64)>,
+        TWINS,
+        job.workspace.as_str(),
+        content.sha256,
+        documents::options_hash(content.options),
+        content.model,
+        job.id.as_str()
+    )
 }
 
 async fn take_copy(conn: &mut Conn<'_>, store: &Store, job: &Job, twin: &str) -> Result<(), Error> {
     let (id, now): (TranscriptId, _) = (store.clock().id(), store.clock().now());
     transcripts::copy(conn, twin, &id, &job.recording, &job.id, now).await?;
     let (duration,) = run!(conn, fetch_one::<(Option<f64>,)>, SHOWN_LENGTH, id.as_str())?;
-    succeed(conn, store, job.clone(), id, duration, now).await
+    // The copy is complete, and keeps what it was told about its language.
+    let copied = Finished {
+        language: None,
+        language_probability: None,
+        duration: duration.unwrap_or_default(),
+        heard: 0.0,
+        took: 0.0,
+        started_at: now,
+    };
+    succeed(conn, store, job.clone(), id, &copied).await
 }
 
-/// Ends the stage, which began at `started_at`, and the job with it.
+/// Ends the stage, and with it `job`, which is locked.
 async fn succeed(
     conn: &mut Conn<'_>,
     store: &Store,
-    job: Job,
+    mut job: Job,
     transcript: TranscriptId,
-    duration: Option<f64>,
-    started_at: Timestamp,
+    finished: &Finished,
 ) -> Result<(), Error> {
+    let now = store.clock().now();
     run!(
         conn,
         execute,
@@ -289,10 +330,13 @@ async fn succeed(
         job.id.as_str(),
         job.recording.as_str(),
         transcript.as_str(),
-        duration,
+        finished.duration,
         i64::from(job.attempts),
-        started_at.as_micros(),
-        store.clock().now().as_micros()
+        finished.started_at.as_micros(),
+        now.as_micros(),
+        finished.language.as_deref(),
+        finished.language_probability.map(f64::from)
     )?;
-    jobs::end(conn, store.clock(), job, JobState::Succeeded, Some(transcript), None).await
+    (job.error, job.transcript) = (None, Some(transcript));
+    jobs::tell_end(conn, store.clock(), now, &job, EventKind::JobSucceeded).await
 }

@@ -28,17 +28,7 @@ statements! {
         AND recording_id = $3 ORDER BY serial DESC LIMIT $4";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
-    ADVANCE = "UPDATE transcripts SET windows = windows + 1, checkpoint = $3, language = $4, language_probability = $5 \
-        WHERE id = $1 AND windows = $2";
-    COMPLETE = "UPDATE transcripts SET completed_at_us = $2, language = $3, language_probability = $4, duration_s = $5, \
-        checkpoint = NULL WHERE id = $1 AND completed_at_us IS NULL";
     CHECKPOINT = "SELECT model, sha256, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
-    /// Shared, so that it is not deleted while it is copied. In the order of the index over the content: by `serial` alone the
-    /// whole workspace would be gone through.
-    TWIN = sqlite "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
-        AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1",
-        postgres "SELECT id FROM transcripts WHERE workspace_id = $1 AND sha256 = $2 AND options_hash = $3 AND model = $4 \
-        AND completed_at_us IS NOT NULL ORDER BY completed_at_us DESC, serial DESC LIMIT 1 FOR SHARE";
     COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
         language_probability, duration_s, windows, created_at_us, completed_at_us) \
         SELECT $1, workspace_id, $2, $3, model, options, options_hash, sha256, language, language_probability, duration_s, \
@@ -259,25 +249,6 @@ pub(crate) struct Content<'a> {
     pub(crate) model: &'a str,
 }
 
-/// A complete transcript of `workspace` with this content, if there is one.
-pub(crate) async fn twin(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    content: &Content<'_>,
-) -> Result<Option<String>, Error> {
-    let hash = documents::options_hash(content.options);
-    let row = run!(
-        conn,
-        fetch_optional::<(String,)>,
-        TWIN,
-        workspace.as_str(),
-        content.sha256,
-        hash,
-        content.model
-    )?;
-    Ok(row.map(|(id,)| id))
-}
-
 /// Writes a complete copy of transcript `twin` for `recording`: it stays when the twin's recording is deleted.
 pub(crate) async fn copy(
     conn: &mut Conn<'_>,
@@ -296,40 +267,6 @@ pub(crate) async fn copy(
 pub(crate) async fn discard(conn: &mut Conn<'_>, id: &TranscriptId) -> Result<(), Error> {
     run!(conn, execute, DISCARD_WINDOWS, id.as_str())?;
     run!(conn, execute, DISCARD, id.as_str()).map(drop)
-}
-
-/// Makes room for window `ordinal`; `false` if the transcript has it already, or lacks the one before it.
-pub(crate) async fn advance(
-    conn: &mut Conn<'_>,
-    id: &TranscriptId,
-    ordinal: i64,
-    progress: &Progress,
-) -> Result<bool, Error> {
-    let advanced = run!(
-        conn,
-        execute,
-        ADVANCE,
-        id.as_str(),
-        ordinal,
-        &progress.checkpoint,
-        progress.language.as_deref(),
-        progress.language_probability.map(f64::from)
-    )?;
-    Ok(advanced > 0)
-}
-
-/// Marks a transcript as complete.
-pub(crate) async fn complete(
-    conn: &mut Conn<'_>,
-    id: &TranscriptId,
-    language: Option<&str>,
-    language_probability: Option<f32>,
-    duration: f64,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let probability = language_probability.map(f64::from);
-    run!(conn, execute, COMPLETE, id.as_str(), now.as_micros(), language, probability, duration)
-        .map(drop)
 }
 
 /// The event of a window.

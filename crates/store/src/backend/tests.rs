@@ -100,7 +100,7 @@ const CHOICES: [(&str, &str); 8] = [
     ("jobs::WAKE_TWINS", "jobs_by_recording"),
     ("recordings::PAGE_BY_EXTERNAL_ID", "recordings_by_external_id"),
     ("recordings::PAGE_BY_SHA256", "recordings_by_sha256"),
-    ("transcribing::BUSY_TWIN", "jobs_by_recording"),
+    ("transcribing::TWINS", "jobs_by_recording"),
     ("transcripts::PAGE_OF_RECORDING", "transcripts_by_recording"),
 ];
 
