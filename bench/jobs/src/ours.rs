@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hansard_domain::id::WorkspaceId;
-use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
+use hansard_domain::job::TranscribeOptions;
 use hansard_domain::source::Source;
 use hansard_net::Client;
 use hansard_speech::Transcriber;
@@ -165,21 +165,8 @@ async fn accept(store: &Store, workspace: &WorkspaceId, sound: Bytes) -> anyhow:
         size: written.size,
         sha256: written.sha256,
     };
-    let recording = NewRecording {
-        external_id: None,
-        visibility: Visibility::Workspace,
-        title: None,
-        source: Source::Upload { file_name: None },
-        metadata: "{}".to_owned(),
-        media: Some(media),
-    };
-    let job = NewJob {
-        external_id: None,
-        options: TranscribeOptions::default(),
-        priority: Priority::Normal,
-        again: false,
-        callback: None,
-    };
+    let recording = NewRecording::of(Source::Upload { file_name: None }).with(media);
+    let job = NewJob::of(TranscribeOptions::default());
     store.accept(workspace, recording, job, None).await?;
     Ok(())
 }
