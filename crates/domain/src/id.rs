@@ -98,6 +98,18 @@ ids! {
     DeliveryId = "dlv";
     /// Names a worker process, as the holder of leases.
     WorkerId = "wrk";
+    /// Names a user.
+    UserId = "usr";
+    /// Names a session: a browser in which a user is logged in.
+    SessionId = "ses";
+    /// Names a token: a user's key, a service token, or one of MxWhisper's.
+    TokenId = "tok";
+    /// Names an entry of the audit log.
+    AuditId = "aud";
+    /// Names a topic.
+    TopicId = "top";
+    /// Names a collection.
+    CollectionId = "col";
     /// Names a request, for log lines and error bodies.
     RequestId = "req";
 }

@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`transcript`] and [`job`].
 
+pub mod access;
 pub mod event;
 pub mod id;
 pub mod job;
