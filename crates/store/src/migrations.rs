@@ -32,7 +32,7 @@ macro_rules! version {
     };
 }
 
-const VERSIONS: [Version; 1] = [version!(1, "initial")];
+const VERSIONS: [Version; 2] = [version!(1, "initial"), version!(2, "identity")];
 
 /// Number and name of each version that this program knows, from the first on.
 pub(crate) fn known() -> impl Iterator<Item = (i64, &'static str)> {

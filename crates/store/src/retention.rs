@@ -21,10 +21,10 @@ const BATCHES_MAX: u32 = 100;
 
 statements! {
     /// A delivery that is still to be made may ask for its job.
-    OLD_JOBS = sqlite "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT EXISTS \
+    OLD_JOBS = sqlite "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT kept AND NOT EXISTS \
             (SELECT 1 FROM deliveries WHERE subject_id = jobs.id AND state = 'pending') \
             ORDER BY finished_at_us LIMIT $2",
-        postgres "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT EXISTS \
+        postgres "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT kept AND NOT EXISTS \
             (SELECT 1 FROM deliveries WHERE subject_id = jobs.id AND state = 'pending') \
             ORDER BY finished_at_us LIMIT $2 FOR UPDATE SKIP LOCKED";
     DELETE_STAGES = "DELETE FROM job_stages WHERE job_id = $1";

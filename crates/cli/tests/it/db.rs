@@ -71,15 +71,15 @@ fn a_database_is_made_listed_and_checked(beside: &Beside) {
     let checked = beside.run(&["check"]);
 
     assert!(before.stderr.contains("hansard db migrate"), "{before:?}");
-    assert_eq!(before.success(), "0001  pending  initial\n");
+    assert_eq!(before.success(), "0001  pending  initial\n0002  pending  identity\n");
     assert_eq!(files, Vec::<String>::new(), "nothing is made by looking");
     assert!(unmade.contains("hansard db migrate"), "{unmade}");
-    let up_to_date = format!("{}: schema version 1, up to date\n", beside.address);
+    let up_to_date = format!("{}: schema version 2, up to date\n", beside.address);
     assert_eq!(migrated.stderr, up_to_date);
-    assert_eq!(migrated.success(), "0001  applied  initial\n");
+    assert_eq!(migrated.success(), "0001  applied  initial\n0002  applied  identity\n");
     assert_eq!(again, "", "the second time there is nothing to apply");
     assert_eq!(after.stderr, up_to_date);
-    assert_eq!(after.success(), "0001  applied  initial\n");
+    assert_eq!(after.success(), "0001  applied  initial\n0002  applied  identity\n");
     assert_eq!(checked.stderr, format!("{} and its media are whole\n", beside.address));
     assert_eq!(checked.success(), "");
 }

@@ -38,5 +38,6 @@ mod recordings;
 mod retention;
 mod schema;
 mod transcribing;
+mod upgrading;
 mod uploads;
 mod writing;

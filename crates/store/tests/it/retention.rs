@@ -17,6 +17,7 @@ on_both! {
     old_jobs_are_forgotten_and_their_transcripts_kept,
     what_a_given_up_job_left_goes_with_it,
     a_job_with_a_delivery_under_way_is_kept,
+    a_job_that_another_system_knows_by_its_number_is_kept,
     keys_last_a_day,
     several_prune_at_once,
 }
@@ -82,6 +83,19 @@ async fn a_job_with_a_delivery_under_way_is_kept(db: TestDb) {
     let pruned = store.prune(WEEK).await.unwrap();
 
     assert_eq!((pruned.jobs, pruned.deliveries), (1, 1));
+}
+
+async fn a_job_that_another_system_knows_by_its_number_is_kept(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    accepted(&store, &workspace, "sound").await;
+    transcribed(&store, &["a"]).await;
+    db.clock.advance(WEEK * 2);
+    db.sql("UPDATE jobs SET kept = TRUE").await;
+
+    assert_eq!(store.prune(WEEK).await.unwrap().jobs, 0);
+    db.sql("UPDATE jobs SET kept = FALSE").await;
+    assert_eq!(store.prune(WEEK).await.unwrap().jobs, 1);
 }
 
 async fn keys_last_a_day(db: TestDb) {
