@@ -52,12 +52,28 @@ problems! {
     Unauthorized = 401 "unauthorized" "Valid credentials are needed";
     /// The caller is known and may not do this.
     Forbidden = 403 "forbidden" "This is not allowed";
+    /// A token against forged requests came without the session that it belongs to.
+    CsrfSessionMissing = 403 "csrf_session_missing" "The session is missing";
+    /// A request of a session that changes something lacks the token against forged requests.
+    CsrfTokenMissing = 403 "csrf_token_missing" "The token against forged requests is missing";
+    /// The token against forged requests is wrong, or the request comes from another origin.
+    CsrfTokenInvalid = 403 "csrf_token_invalid" "The token against forged requests is not valid";
+    /// An adapter's original refuses the request with this status.
+    Refused = 400 "refused" "The request is refused";
     /// There is no such route.
     RouteNotFound = 404 "route_not_found" "There is nothing at this address";
     /// The route exists, with other methods.
     MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
     /// No model of this name among those that jobs may ask for.
     ModelNotFound = 404 "model_not_found" "Model not found";
+    /// No workspace with this id that the caller belongs to.
+    WorkspaceNotFound = 404 "workspace_not_found" "Workspace not found";
+    /// No user with this id.
+    UserNotFound = 404 "user_not_found" "User not found";
+    /// No session of the caller with this id.
+    SessionNotFound = 404 "session_not_found" "Session not found";
+    /// No token with this id that is the caller's or its workspace's.
+    TokenNotFound = 404 "token_not_found" "Token not found";
     /// No recording with this id in the caller's workspace.
     RecordingNotFound = 404 "recording_not_found" "Recording not found";
     /// No job with this id in the caller's workspace.
@@ -72,6 +88,10 @@ problems! {
     DeliveryNotFound = 404 "delivery_not_found" "Delivery not found";
     /// The recording's media are not stored, or not yet.
     MediaNotFound = 404 "media_not_found" "The recording's media are not stored";
+    /// No topic with this id.
+    TopicNotFound = 404 "topic_not_found" "Topic not found";
+    /// No collection with this id in the caller's workspace.
+    CollectionNotFound = 404 "collection_not_found" "Collection not found";
     /// The job is in a state in which this cannot be done to it.
     JobStateConflict = 409 "job_state_conflict" "The job's state does not allow this";
     /// The delivery is in a state in which this cannot be done to it.
@@ -80,6 +100,24 @@ problems! {
     TooManyEndpoints = 409 "too_many_endpoints" "There are as many webhook endpoints as may be";
     /// Another recording of the workspace has this external id.
     ExternalIdTaken = 409 "external_id_taken" "The external id belongs to another recording";
+    /// Another user logs in with this e-mail address.
+    EmailTaken = 409 "email_taken" "The e-mail address is taken";
+    /// Another user has this name.
+    UsernameTaken = 409 "username_taken" "The username is taken";
+    /// Another user logs in with this account of a provider.
+    IdentityTaken = 409 "identity_taken" "The account belongs to another user";
+    /// Nobody would administer it any more.
+    LastAdmin = 409 "last_admin" "This is the last administrator";
+    /// The user or workspace has as many tokens as it may.
+    TooManyTokens = 409 "too_many_tokens" "There are as many tokens as may be";
+    /// Another topic has this name.
+    TopicNameTaken = 409 "topic_name_taken" "The name belongs to another topic";
+    /// The topic has others below it.
+    TopicHasChildren = 409 "topic_has_children" "The topic has topics below it";
+    /// The topic would be below itself.
+    TopicCycle = 422 "topic_cycle" "The topic would be below itself";
+    /// The collection holds the recording already.
+    AlreadyInCollection = 409 "already_in_collection" "The recording is in the collection already";
     /// The idempotency key came with another request before.
     IdempotencyKeyReused = 422 "idempotency_key_reused" "The idempotency key belongs to another request";
     /// A piece of an upload does not begin where the last one ended.
@@ -100,6 +138,8 @@ problems! {
     RequestTimeout = 408 "request_timeout" "The request took too long";
     /// The caller has waited for a result as long as may be; its job goes on.
     ResultPending = 504 "result_pending" "The result is not there yet";
+    /// More requests than the caller may make in a while, or too many wrong credentials.
+    RateLimited = 429 "rate_limited" "Too many requests";
     /// The queue of jobs is full.
     QueueFull = 429 "queue_full" "The queue is full";
     /// More requests at once than this server takes.
@@ -112,6 +152,20 @@ problems! {
     MediaStoreUnavailable = 503 "media_store_unavailable" "The media store is not available";
     /// A feature that the configuration leaves off.
     NotConfigured = 503 "not_configured" "This is not configured";
+    /// No way of logging in is configured.
+    LoginNotConfigured = 501 "login_not_configured" "There is no login";
+    /// The answer of the identity provider belongs to no login that was begun in this browser.
+    LoginStateInvalid = 400 "login_state_invalid" "The login cannot go on";
+    /// The identity provider's answer cannot be used.
+    LoginFailed = 400 "login_failed" "The login failed";
+    /// The e-mail address or the password is wrong.
+    LoginRefused = 401 "login_refused" "The e-mail address or the password is wrong";
+    /// The identity provider has not verified the e-mail address.
+    EmailNotVerified = 403 "email_not_verified" "The e-mail address is not verified";
+    /// The e-mail address is not one that may log in.
+    NotInvited = 403 "not_invited" "This address may not log in";
+    /// The identity provider does not answer.
+    IdentityProviderUnavailable = 503 "identity_provider_unavailable" "The identity provider is not available";
     /// A bug, or damage; the log knows more.
     Internal = 500 "internal" "Internal error";
 
