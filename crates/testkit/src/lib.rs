@@ -2,7 +2,9 @@
 //!
 //! | Module | What it gives |
 //! |---|---|
+//! | [`browser`] | a browser, and people who use it |
 //! | [`hub_server`] | a model hub |
+//! | [`oidc`] | an OpenID provider |
 //! | [`port`] | a port for a program that is started again and again |
 //! | [`postgres`] | a database server, and fresh databases |
 //! | [`process`] | the built program, running |
@@ -18,13 +20,16 @@
 //! the house that the compiler cannot keep are tests of this crate, in `tests/tidy`.
 
 mod background;
+pub mod browser;
 pub mod hub_server;
+pub mod oidc;
 pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod s3;
+mod script;
 pub mod shapes;
 pub mod speech;
 pub mod tls;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -35,9 +35,20 @@ struct Said {
 impl Process {
     /// Starts it with no input and reads what it prints.
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(command.stdin(Stdio::null())).0
+    }
+
+    /// The same with an input, which ends when the other end of it, that is returned, is dropped.
+    pub(crate) fn start_with_input(command: &mut Command) -> (Self, ChildStdin) {
+        let (process, input) = Self::spawn(command.stdin(Stdio::piped()));
+        (process, input.expect("it is piped"))
+    }
+
+    fn spawn(command: &mut Command) -> (Self, Option<ChildStdin>) {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let input = child.stdin.take();
         let said = Said { open_streams: 2, ..Said::default() };
         let state = Arc::new((Mutex::new(said), Condvar::new()));
         read_lines(child.stdout.take().expect("it is piped"), Arc::clone(&state));
@@ -45,7 +56,7 @@ impl Process {
         let pid = Pid::from_child(&child);
         let process = Self { pid, state: Arc::clone(&state) };
         thread::spawn(move || await_end(child, pid, &state));
-        process
+        (process, input)
     }
 
     /// Its process id.
@@ -93,10 +104,13 @@ impl Process {
     ///
     /// When it still runs after `bound`.
     pub fn wait(&self, bound: Duration) -> ExitStatus {
-        let said = self.wait_while(bound, |said| said.status.is_none() || said.open_streams > 0);
-        let (status, output) = (said.status, said.lines.join("\n"));
-        drop(said);
-        status.unwrap_or_else(|| panic!("it still runs after {bound:?}; it said:\n{output}"))
+        self.ended_within(bound)
+            .unwrap_or_else(|| panic!("it still runs after {bound:?}; it said:\n{}", self.output()))
+    }
+
+    /// How it ended, unless it still runs after `bound`.
+    pub(crate) fn ended_within(&self, bound: Duration) -> Option<ExitStatus> {
+        self.wait_while(bound, |said| said.status.is_none() || said.open_streams > 0).status
     }
 
     /// Its resident memory (`VmRSS`) in bytes.

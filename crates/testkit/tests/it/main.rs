@@ -1,6 +1,8 @@
 //! What tests rely upon works: servers start, go wrong as asked, and leave nothing behind.
 
+mod browser;
 mod client;
+mod oidc;
 mod postgres;
 mod process;
 mod proxy;
