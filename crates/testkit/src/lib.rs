@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`browser`] | a browser, and people who use it |
 //! | [`hub_server`] | a model hub |
+//! | [`jwks`] | keys of an issuer of tokens, and what they sign |
 //! | [`oidc`] | an OpenID provider |
 //! | [`port`] | a port for a program that is started again and again |
 //! | [`postgres`] | a database server, and fresh databases |
@@ -22,6 +23,7 @@
 mod background;
 pub mod browser;
 pub mod hub_server;
+pub mod jwks;
 pub mod oidc;
 pub mod port;
 pub mod postgres;

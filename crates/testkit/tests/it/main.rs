@@ -2,6 +2,7 @@
 
 mod browser;
 mod client;
+mod jwks;
 mod oidc;
 mod postgres;
 mod process;
