@@ -12,6 +12,7 @@
 //! | [`proxy`] | connections that break, in front of any server |
 //! | [`receiver`] | a receiver of webhooks that answers as told |
 //! | [`s3`] | an S3 server |
+//! | [`secrets`] | a search for secrets where none should be |
 //! | [`shapes`] | models of published sizes with random weights |
 //! | [`speech`] | recordings |
 //! | [`tls`] | TLS in front of any of them, by a private authority |
@@ -32,6 +33,7 @@ pub mod proxy;
 pub mod receiver;
 pub mod s3;
 mod script;
+pub mod secrets;
 pub mod shapes;
 pub mod speech;
 pub mod tls;

@@ -9,5 +9,6 @@ mod process;
 mod proxy;
 mod receiver;
 mod s3;
+mod secrets;
 mod speech;
 mod tools;
