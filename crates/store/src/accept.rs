@@ -1,30 +1,60 @@
 //! Accepting work: recording, job and events in one transaction, so that a crash cannot part them.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hansard_domain::event::EventKind;
-use hansard_domain::id::{Id, JobId, RecordingId, WorkspaceId};
-use hansard_domain::job::{Priority, Stage, TranscribeOptions, Visibility};
+use hansard_domain::id::{EventId, Id, JobId, RecordingId, WorkspaceId};
+use hansard_domain::job::{JobState, Priority, Stage, TranscribeOptions, Visibility};
 use hansard_domain::source::{Callback, Source};
 
 use crate::backend::{Conn, run, statements};
-use crate::events::{self, EventData, NewEvent};
+use crate::deliveries::{self, Outgoing};
+use crate::events::EventData;
 use crate::idempotency::{self, RequestKey};
-use crate::jobs::{self, Job};
+use crate::jobs::{self, Job, next_turn};
 use crate::recordings::{self, Recording, StoredMedia};
-use crate::{Error, Store, documents, media, text};
+use crate::{Clock, Error, Store, documents, text};
 
 /// Callers whose job finds the queue full are asked to wait this long: a place comes free with each job that starts.
 const QUEUE_FULL_RETRY: Duration = Duration::from_secs(30);
 
+/// A process lets in so much of the room in the queue, one part in this many, before it counts again: others let jobs in as well.
+const ROOM_SHARE: i64 = 16;
+
 statements! {
     WAITING = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM jobs WHERE state = 'queued' LIMIT $1) AS waiting";
-    INSERT_RECORDING = "INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
+    /// A recording, its media as ones that stay, and its event. Nothing is written where the media have been swept. Given are its
+    /// number and whether there may be endpoints to tell.
+    RECORD = sqlite "UPDATE media_objects SET state = 'kept', recording_id = $1 WHERE key = $9 AND state = 'writing'; \
+        INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
         media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
-    INSERT_JOB = "INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 WHERE $9 IS NULL OR changes() = 1 \
+        RETURNING serial, EXISTS (SELECT 1 FROM endpoints WHERE workspace_id = $2 AND disabled_at_us IS NULL); \
+        INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
+        SELECT $14, $2, $15, $1, $16, $13 WHERE changes() = 1",
+        postgres "WITH kept AS (UPDATE media_objects SET state = 'kept', recording_id = $1 WHERE key = $9 AND state = 'writing' \
+        RETURNING key), \
+        recorded AS (INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
+        media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 WHERE $9 IS NULL OR EXISTS (SELECT 1 FROM kept) \
+        RETURNING serial), \
+        told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
+        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        $14, $2, $15, $1, $16, $13 FROM recorded) \
+        SELECT serial, EXISTS (SELECT 1 FROM endpoints WHERE workspace_id = $2 AND disabled_at_us IS NULL) FROM recorded";
+    /// A job at the end of the queue, and its event.
+    QUEUE = sqlite "INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
         options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
-        VALUES ($1, $2, $3, $4, 'transcribe', 'queued', $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, 0.0, $12, $12)";
+        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, 0, 0, 0, 0.0, $3, $3 \
+        RETURNING serial; \
+        INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) VALUES ($12, $1, $13, $4, $14, $3)",
+        postgres "WITH told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
+        VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), $12, $1, $13, $4, $14, $3)) \
+        INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
+        options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
+        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, 0, 0, 0, 0.0, $3, $3 \
+        RETURNING serial";
     ENSURE_WORKSPACE = "INSERT INTO workspaces (id, external_id, name, created_at_us) VALUES ($1, $2, $2, $3) \
         ON CONFLICT (external_id) DO NOTHING";
     FIND_WORKSPACE = "SELECT id FROM workspaces WHERE external_id = $1";
@@ -156,11 +186,9 @@ impl Store {
                     return found(conn, &workspace, &earlier.subject, true).await;
                 }
                 store.admit(conn).await?;
-                let recording_id = insert_recording(conn, &store, &workspace, &recording).await?;
-                let stage =
-                    if recording.media.is_some() { Stage::Transcribe } else { Stage::Acquire };
-                insert_job(conn, &store, &workspace, &recording_id, &job_id, stage, &job).await?;
-                found(conn, &workspace, &job_id, false).await
+                let recording = record(conn, store.clock(), &workspace, recording).await?;
+                let job = queue(conn, store.clock(), &recording, job_id, job).await?;
+                Ok(Accepted { recording, job, is_repeated: false })
             })
         })
         .await
@@ -192,10 +220,8 @@ impl Store {
                     return found(conn, &workspace, &earlier.subject, true).await.map(Some);
                 }
                 store.admit(conn).await?;
-                let stage =
-                    if recording.media.is_some() { Stage::Transcribe } else { Stage::Acquire };
-                insert_job(conn, &store, &workspace, &id, &job_id, stage, &job).await?;
-                found(conn, &workspace, &job_id, false).await.map(Some)
+                let job = queue(conn, store.clock(), &recording, job_id, job).await?;
+                Ok(Some(Accepted { recording, job, is_repeated: false }))
             })
         })
         .await
@@ -219,15 +245,19 @@ impl Store {
         }
     }
 
-    /// Refuses one more job when the queue is full.
+    /// Refuses one more job when the queue is full. It is not counted for each job while there is much room in it.
     pub(crate) async fn admit(&self, conn: &mut Conn<'_>) -> Result<(), Error> {
+        let take = |room: i64| (room > 0).then(|| room - 1);
+        if self.room().fetch_update(Relaxed, Relaxed, take).is_ok() {
+            return Ok(());
+        }
         let max = i64::from(self.queue_max());
         let (waiting,) = run!(conn, fetch_one::<(i64,)>, WAITING, max)?;
         if waiting >= max {
-            Err(Error::QueueFull { retry_after: QUEUE_FULL_RETRY })
-        } else {
-            Ok(())
+            return Err(Error::QueueFull { retry_after: QUEUE_FULL_RETRY });
         }
+        self.room().store((max - waiting) / ROOM_SHARE, Relaxed);
+        Ok(())
     }
 }
 
@@ -260,79 +290,119 @@ async fn found(
     Ok(Accepted { recording, job, is_repeated })
 }
 
-async fn insert_recording(
+/// Writes `recording`, and tells of it.
+async fn record(
     conn: &mut Conn<'_>,
-    store: &Store,
+    clock: &Clock,
     workspace: &WorkspaceId,
-    recording: &NewRecording,
-) -> Result<RecordingId, Error> {
-    let clock = store.clock();
-    let (id, now): (RecordingId, _) = (clock.id(), clock.now());
-    let stored = recording.media.as_ref();
-    run!(
+    recording: NewRecording,
+) -> Result<Recording, Error> {
+    let NewRecording { external_id, visibility, title, source, metadata, media } = recording;
+    let (id, event, now): (RecordingId, EventId, _) = (clock.id(), clock.id(), clock.now());
+    let (kind, stored) = (EventKind::RecordingCreated, media.as_ref());
+    let data = EventData { recording_id: Some(id.as_str()), ..EventData::default() }.text();
+    let rows = run!(
         conn,
-        execute,
-        INSERT_RECORDING,
+        fetch_all::<(i64, bool)>,
+        RECORD,
         id.as_str(),
         workspace.as_str(),
-        recording.external_id.as_deref(),
-        recording.visibility.name(),
-        recording.title.as_deref(),
-        documents::write(&recording.source),
-        recording.source.kind(),
-        &recording.metadata,
+        external_id.as_deref(),
+        visibility.name(),
+        title.as_deref(),
+        documents::write(&source),
+        source.kind(),
+        &metadata,
         stored.map(|media| media.key.as_str()),
         stored.map(|media| media.media_type.as_str()),
         stored.map(|media| i64::try_from(media.size).unwrap_or(i64::MAX)),
         stored.map(|media| media.sha256.as_str()),
-        now.as_micros()
+        now.as_micros(),
+        event.as_str(),
+        kind.name(),
+        &data
     )
     .map_err(recordings::external_id_taken)?;
-    if let Some(media) = stored {
-        media::keep(conn, &media.key, &id, now).await?;
+    let Some((serial, has_endpoints)) = rows.into_iter().next() else {
+        let key = media.map(|media| media.key).unwrap_or_default();
+        return Err(Error::MediaSwept { key });
+    };
+    if has_endpoints {
+        let (subject, data, event) = (id.as_str(), data.as_str(), &event);
+        let outgoing = Outgoing { workspace, event, kind, subject, data, callback: None };
+        deliveries::enqueue(conn, clock, now, &outgoing).await?;
     }
-    let data = EventData { recording_id: Some(id.as_str()), ..EventData::default() };
-    let kind = EventKind::RecordingCreated;
-    let event = NewEvent { workspace, kind, subject: id.as_str(), data };
-    events::publish(conn, clock, now, &event).await?;
-    Ok(id)
+    Ok(Recording {
+        serial,
+        id,
+        workspace: workspace.clone(),
+        external_id,
+        visibility,
+        title,
+        source,
+        metadata,
+        media,
+        duration: None,
+        current_transcript: None,
+        created_at: now,
+        updated_at: now,
+    })
 }
 
-async fn insert_job(
+/// Queues `job`, which is to be called `id`, for `recording`.
+async fn queue(
     conn: &mut Conn<'_>,
-    store: &Store,
-    workspace: &WorkspaceId,
-    recording: &RecordingId,
-    id: &JobId,
-    stage: Stage,
-    job: &NewJob,
-) -> Result<(), Error> {
-    let clock = store.clock();
-    let now = clock.now();
-    let turn = jobs::next_turn(conn, workspace, job.priority, now).await?;
-    run!(
+    clock: &Clock,
+    recording: &Recording,
+    id: JobId,
+    job: NewJob,
+) -> Result<Job, Error> {
+    let NewJob { external_id, options, priority, again, callback } = job;
+    let (event, now): (EventId, _) = (clock.id(), clock.now());
+    let stage = if recording.media.is_some() { Stage::Transcribe } else { Stage::Acquire };
+    let mut job = Job {
+        serial: 0,
+        id,
+        workspace: recording.workspace.clone(),
+        recording: recording.id.clone(),
+        external_id,
+        state: JobState::Queued,
+        stage,
+        priority,
+        options,
+        again,
+        callback,
+        attempts: 0,
+        run_at: now,
+        done: 0.0,
+        duration: None,
+        transcript: None,
+        error: None,
+        created_at: now,
+        started_at: None,
+        finished_at: None,
+        updated_at: now,
+    };
+    let queued = job.event(EventKind::JobQueued);
+    let rows = run!(
         conn,
-        execute,
-        INSERT_JOB,
-        id.as_str(),
-        workspace.as_str(),
-        recording.as_str(),
+        fetch_all::<(i64,)>,
+        QUEUE,
+        job.workspace.as_str(),
+        jobs::rank(job.priority),
+        now.as_micros(),
+        job.id.as_str(),
+        job.recording.as_str(),
         job.external_id.as_deref(),
         stage.name(),
-        jobs::rank(job.priority),
-        turn,
         documents::write(&job.options),
         documents::options_hash(&job.options),
         job.again,
         job.callback.as_ref().map(documents::write),
-        now.as_micros()
+        event.as_str(),
+        queued.kind.name(),
+        queued.data.text()
     )?;
-    let data = EventData {
-        recording_id: Some(recording.as_str()),
-        job_id: Some(id.as_str()),
-        stage: Some(stage.name()),
-        ..EventData::default()
-    };
-    let event = NewEvent { workspace, kind: EventKind::JobQueued, subject: id.as_str(), data };
-    events::publish(conn, clock, now, &event).await
+    job.serial = rows.first().map_or(0, |(serial,)| *serial);
+    Ok(job)
 }

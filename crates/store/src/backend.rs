@@ -40,22 +40,22 @@ impl Reader {
     }
 }
 
-/// Declares statements: `NAME = "the same for both";` or `NAME = sqlite "...", postgres "...";`. A text may have the name of
-/// a macro in it that gives a list of columns: `"SELECT " (columns) " FROM ..."`.
+/// Declares statements: `NAME = "the same for both";` or `NAME = sqlite "...", postgres "...";`. A text may have the names of
+/// macros in it that give what statements share, as a list of columns: `"SELECT " (columns) " FROM ..."`.
 macro_rules! statements {
     (@postgres [$($both:tt)*] []) => { concat!($($both)*) };
     (@postgres [$($both:tt)*] [$($own:tt)+]) => { concat!($($own)+) };
-    ($($(#[$doc:meta])* $name:ident = $($key:ident)? $sql:literal $(($columns:ident) $($rest:literal)?)?
-        $(, postgres $postgres:literal $(($its_columns:ident) $($its_rest:literal)?)?)?;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $($key:ident)? $sql:literal $(($columns:ident) $($rest:literal)?)*
+        $(, postgres $postgres:literal $(($its_columns:ident) $($its_rest:literal)?)*)?;)+) => {
         $(
             $(#[$doc])*
             const $name: $crate::backend::Statement = $crate::backend::Statement {
                 name: concat!(module_path!(), "::", stringify!($name)),
-                sqlite: concat!($sql $(, $columns!() $(, $rest)?)?),
+                sqlite: concat!($sql $(, $columns!() $(, $rest)?)*),
                 postgres: $crate::backend::statements!(
                     @postgres
-                    [$sql $(, $columns!() $(, $rest)?)?]
-                    [$($postgres $(, $its_columns!() $(, $its_rest)?)?)?]
+                    [$sql $(, $columns!() $(, $rest)?)*]
+                    [$($postgres $(, $its_columns!() $(, $its_rest)?)*)?]
                 ),
             };
         )+

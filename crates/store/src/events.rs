@@ -30,6 +30,15 @@ statements! {
         postgres "INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
         VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
         $1, $2, $3, $4, $5, $6)";
+    /// One event for each object of the JSON array `$1`, in its order.
+    APPEND_ALL = sqlite "INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
+        SELECT value ->> 'id', value ->> 'workspace_id', value ->> 'kind', value ->> 'subject_id', value ->> 'data', $2 \
+        FROM json_each($1) ORDER BY key",
+        postgres "INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
+        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        id, workspace_id, kind, subject_id, data, $2 FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON)) \
+        AS (id TEXT, workspace_id TEXT, kind TEXT, subject_id TEXT, data TEXT)) WITH ORDINALITY AS new \
+        ORDER BY ordinality";
     /// On SQLite all epochs are 0, and `seq` is the number of the row.
     READ = sqlite "SELECT epoch, seq, id, workspace_id, kind, subject_id, data, created_at_us \
         FROM events WHERE epoch >= $1 AND seq > $2 ORDER BY seq LIMIT $3",
@@ -252,6 +261,13 @@ pub(crate) struct EventData<'a> {
     pub(crate) endpoint_id: Option<&'a str>,
 }
 
+impl EventData<'_> {
+    /// As it is stored.
+    pub(crate) fn text(&self) -> String {
+        serde_json::to_string(self).expect("ids, names and finite numbers")
+    }
+}
+
 /// Writes `event`, and puts it into the outbox for the endpoints that subscribe to it.
 pub(crate) async fn publish(
     conn: &mut Conn<'_>,
@@ -284,7 +300,7 @@ pub(crate) async fn append(
     event: &NewEvent<'_>,
 ) -> Result<(EventId, String), Error> {
     let id: EventId = clock.id();
-    let data = serde_json::to_string(&event.data).expect("ids, names and finite numbers");
+    let data = event.data.text();
     run!(
         conn,
         execute,
@@ -297,6 +313,40 @@ pub(crate) async fn append(
         now.as_micros()
     )?;
     Ok((id, data))
+}
+
+/// Writes `events` in their order, in one statement. None of them goes to webhook endpoints.
+pub(crate) async fn append_all(
+    conn: &mut Conn<'_>,
+    clock: &Clock,
+    now: Timestamp,
+    events: &[NewEvent<'_>],
+) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = events
+        .iter()
+        .map(|event| Row {
+            id: clock.id::<EventId>().to_string(),
+            workspace_id: event.workspace.as_str(),
+            kind: event.kind.name(),
+            subject_id: event.subject,
+            data: event.data.text(),
+        })
+        .collect();
+    let rows = serde_json::to_string(&rows).expect("texts");
+    run!(conn, execute, APPEND_ALL, rows, now.as_micros()).map(drop)
+}
+
+/// An object of [`APPEND_ALL`].
+#[derive(Serialize)]
+struct Row<'a> {
+    id: String,
+    workspace_id: &'a str,
+    kind: &'static str,
+    subject_id: &'a str,
+    data: String,
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use hansard_domain::time::Timestamp;
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::recordings::Recording;
-use crate::{Clock, Error, Store, recordings, text, transcripts};
+use crate::{Clock, Error, Store, recordings, text, transcripts, twins};
 
 pub(crate) use queue::next_turn;
 pub use queue::{Position, QueueStats};
@@ -37,22 +37,9 @@ statements! {
         ORDER BY finished_at_us, stage";
     END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until_us = NULL, \
         fence = fence + 1, finished_at_us = $5, updated_at_us = $5 WHERE id = $1 AND state IN ('queued', 'running')";
-    /// Jobs that wait for this one to transcribe the same audio with the same options. One that somebody else has locked is left
-    /// to its own time. They are found from the recordings with that audio, which are few; many jobs have the same options.
-    WAKE_TWINS = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (SELECT twin.id FROM jobs AS twin \
-        WHERE twin.recording_id IN (SELECT twins.id FROM jobs AS ended JOIN recordings AS its ON its.id = ended.recording_id \
-            JOIN recordings AS twins ON twins.workspace_id = its.workspace_id AND twins.sha256 = its.sha256 WHERE ended.id = $1) \
-        AND twin.options_hash = (SELECT options_hash FROM jobs WHERE id = $1) \
-        AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL)",
-        postgres "UPDATE jobs SET run_at_us = 0 WHERE id = ANY(ARRAY(SELECT twin.id FROM jobs AS twin \
-        WHERE twin.recording_id IN (SELECT twins.id FROM jobs AS ended JOIN recordings AS its ON its.id = ended.recording_id \
-            JOIN recordings AS twins ON twins.workspace_id = its.workspace_id AND twins.sha256 = its.sha256 WHERE ended.id = $1) \
-        AND twin.options_hash = (SELECT options_hash FROM jobs WHERE id = $1) \
-        AND twin.state = 'queued' AND twin.run_at_us > 0 AND twin.error_code IS NULL \
-        FOR UPDATE OF twin SKIP LOCKED))";
-    REQUEUE = "UPDATE jobs SET state = 'queued', stage = $2, attempts = 0, workers_lost = 0, run_at_us = 0, \
-        error_code = NULL, error_detail = NULL, finished_at_us = NULL, again = (again OR $4), done_s = $5, \
-        transcript_id = $6, turn = $7, fence = fence + 1, updated_at_us = $3 WHERE id = $1";
+    REQUEUE = "UPDATE jobs SET state = 'queued', stage = $5, attempts = 0, workers_lost = 0, run_at_us = 0, \
+        error_code = NULL, error_detail = NULL, finished_at_us = NULL, again = (again OR $6), done_s = $7, \
+        transcript_id = $8, fence = fence + 1, updated_at_us = $3, turn = " (next_turn) " WHERE id = $4";
     FORGET_STAGES = "DELETE FROM job_stages WHERE job_id = $1 AND (stage = 'transcribe' OR $2)";
 }
 
@@ -192,27 +179,33 @@ pub(crate) async fn tell(
     job: &Job,
     kind: EventKind,
 ) -> Result<(), Error> {
-    let data = EventData {
-        recording_id: Some(job.recording.as_str()),
-        job_id: Some(job.id.as_str()),
-        transcript_id: job.transcript.as_ref().map(TranscriptId::as_str),
-        stage: Some(job.stage.name()),
-        error_code: job.error.as_ref().map(|error| error.code.name()),
-        ..EventData::default()
-    };
-    let event = NewEvent { workspace: &job.workspace, kind, subject: job.id.as_str(), data };
     let is_called_back = match kind {
-        EventKind::JobSucceeded => true,
         EventKind::JobFailed | EventKind::JobCancelled => {
             job.callback.as_ref().is_some_and(|callback| callback.on_failure)
         }
         _ => false,
     };
     let callback = job.callback.as_ref().filter(|_| is_called_back);
-    events::publish_to(conn, clock, now, &event, callback).await
+    events::publish_to(conn, clock, now, &job.event(kind), callback).await
 }
 
-/// Ends `job`, which is locked, without a result, and tells. Nothing happens to one that has ended already.
+impl Job {
+    /// The event that it is in `kind`'s state now.
+    pub(crate) fn event(&self, kind: EventKind) -> NewEvent<'_> {
+        let data = EventData {
+            recording_id: Some(self.recording.as_str()),
+            job_id: Some(self.id.as_str()),
+            transcript_id: self.transcript.as_ref().map(TranscriptId::as_str),
+            stage: Some(self.stage.name()),
+            error_code: self.error.as_ref().map(|error| error.code.name()),
+            ..EventData::default()
+        };
+        NewEvent { workspace: &self.workspace, kind, subject: self.id.as_str(), data }
+    }
+}
+
+/// Ends `job`, which is locked, without a result, tells, and wakes those that wait for what it did. Nothing happens to one that
+/// has ended already.
 pub(crate) async fn end(
     conn: &mut Conn<'_>,
     clock: &Clock,
@@ -239,19 +232,9 @@ pub(crate) async fn end(
         return Ok(());
     }
     job.error = error;
-    tell_end(conn, clock, now, &job, kind).await
-}
-
-/// Tells that `job` has ended, and wakes those that wait for what it did.
-pub(crate) async fn tell_end(
-    conn: &mut Conn<'_>,
-    clock: &Clock,
-    now: Timestamp,
-    job: &Job,
-    kind: EventKind,
-) -> Result<(), Error> {
-    run!(conn, execute, WAKE_TWINS, job.id.as_str())?;
-    tell(conn, clock, now, job, kind).await
+    // Before the commit: a twin that begins to wait at this moment rests to the end of its time.
+    twins::wake(conn, &job.id).await;
+    tell(conn, clock, now, &job, kind).await
 }
 
 impl Store {
@@ -393,19 +376,19 @@ async fn requeue(
     {
         transcripts::discard(conn, transcript).await?;
     }
-    let turn = next_turn(conn, &job.workspace, job.priority, now).await?;
     run!(conn, execute, FORGET_STAGES, job.id.as_str(), stage == Stage::Acquire)?;
     run!(
         conn,
         execute,
         REQUEUE,
+        job.workspace.as_str(),
+        rank(job.priority),
+        now.as_micros(),
         job.id.as_str(),
         stage.name(),
-        now.as_micros(),
         succeeded,
         if keeps_windows { job.done } else { 0.0 },
-        job.transcript.as_ref().filter(|_| keeps_windows).map(TranscriptId::as_str),
-        turn
+        job.transcript.as_ref().filter(|_| keeps_windows).map(TranscriptId::as_str)
     )
     .map(drop)
 }

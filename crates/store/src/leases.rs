@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hansard_domain::event::EventKind;
-use hansard_domain::id::{Id, JobId, WorkerId};
+use hansard_domain::id::{Id, JobId, RecordingId, WorkerId, WorkspaceId};
 use hansard_domain::job::{JobState, Stage};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::backend::{Conn, run, statements};
 use crate::jobs::row::job_columns;
 use crate::jobs::{self, Job, JobError, JobRow};
 use crate::recordings::StoredMedia;
-use crate::{Clock, Error, Store, media, text};
+use crate::{Clock, Error, Store, events, media, text};
 
 /// A job that loses this many workers in a row without any progress is given up: it takes them down.
 pub const WORKERS_LOST_MAX: u32 = 20;
@@ -54,7 +54,7 @@ statements! {
     PUT_OFF = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
         attempts = attempts - 1, run_at_us = $2 WHERE serial = $1";
     EXTEND = "UPDATE jobs SET lease_until_us = $2 WHERE lease_owner = $1 AND state = 'running'";
-    HELD = "SELECT id, fence FROM jobs WHERE lease_owner = $1 AND state = 'running'";
+    HELD = "SELECT workspace_id, id, recording_id, fence FROM jobs WHERE lease_owner = $1 AND state = 'running'";
     LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running'",
         postgres "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE";
     RETURN = "UPDATE jobs SET state = 'queued', lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
@@ -79,8 +79,12 @@ pub struct Claimed {
 /// The proof that a worker holds a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
+    /// Whose job it is.
+    pub workspace: WorkspaceId,
     /// The job.
     pub job: JobId,
+    /// What it works on.
+    pub recording: RecordingId,
     /// Its fence at the time of the claim.
     pub fence: i64,
 }
@@ -189,10 +193,17 @@ impl Store {
                             continue;
                         }
                     };
-                    jobs::tell(conn, &clock, now, &job, EventKind::JobStarted).await?;
-                    let lease = Lease { job: job.id.clone(), fence };
+                    let lease = Lease {
+                        workspace: job.workspace.clone(),
+                        job: job.id.clone(),
+                        recording: job.recording.clone(),
+                        fence,
+                    };
                     claimed.push(Claimed { job, lease });
                 }
+                let started = claimed.iter().map(|one| one.job.event(EventKind::JobStarted));
+                let started: Vec<_> = started.collect();
+                events::append_all(conn, &clock, now, &started).await?;
                 Ok(claimed)
             })
         })
@@ -205,7 +216,7 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn extend_leases(&self, worker: &WorkerId, lease: Duration) -> Result<(), Error> {
         let (until, worker) = (self.clock().now().after(lease), worker.clone());
-        self.write(move |conn| {
+        self.write_apart(move |conn| {
             Box::pin(async move {
                 run!(conn, execute, EXTEND, worker.as_str(), until.as_micros()).map(drop)
             })
@@ -219,10 +230,16 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn held_leases(&self, worker: &WorkerId) -> Result<Vec<Lease>, Error> {
         let mut reader = self.reader().await?;
-        let rows = run!(&mut reader.conn(), fetch_all::<(String, i64)>, HELD, worker.as_str())?;
-        let leases = rows
-            .into_iter()
-            .filter_map(|(job, fence)| Some(Lease { job: JobId::parse(&job).ok()?, fence }));
+        type Row = (String, String, String, i64);
+        let rows = run!(&mut reader.conn(), fetch_all::<Row>, HELD, worker.as_str())?;
+        let leases = rows.into_iter().filter_map(|(workspace, job, recording, fence)| {
+            Some(Lease {
+                workspace: WorkspaceId::parse(&workspace).ok()?,
+                job: JobId::parse(&job).ok()?,
+                recording: RecordingId::parse(&recording).ok()?,
+                fence,
+            })
+        });
         Ok(leases.collect())
     }
 

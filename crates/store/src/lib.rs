@@ -27,6 +27,7 @@ mod store;
 mod text;
 mod transcribing;
 pub mod transcripts;
+mod twins;
 pub mod uploads;
 mod writer;
 

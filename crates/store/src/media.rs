@@ -360,7 +360,7 @@ impl Store {
         let key = format!("{MEDIA_FOLDER}/{}", id.as_str().trim_start_matches("upl_"));
         let due = self.clock().now().after(WRITING_MAX).as_micros();
         let (row, workspace) = (key.clone(), workspace.clone());
-        self.write(move |conn| {
+        self.write_apart(move |conn| {
             Box::pin(async move {
                 run!(conn, execute, ANNOUNCE, &row, workspace.as_str(), due).map(drop)
             })

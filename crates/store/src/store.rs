@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -80,7 +81,7 @@ pub struct Settings {
     pub database: Database,
     /// Connections that read (SQLite), or connections at all (PostgreSQL).
     pub connections_max: u32,
-    /// Jobs that may wait at once. Requests that are accepted at the same moment may be a few too many.
+    /// Jobs that may wait at once. Where several processes share a database there may be a few more.
     pub queue_max: u32,
     /// Where media objects go.
     pub media: Media,
@@ -103,6 +104,8 @@ struct Inner {
     uploads: PathBuf,
     clock: Clock,
     queue_max: u32,
+    /// Jobs that may be let in before the queue is counted again.
+    room: AtomicI64,
     written: watch::Sender<()>,
 }
 
@@ -140,7 +143,8 @@ impl Store {
             .map_err(|source| Error::File { path: settings.uploads.clone(), source })?;
         let Settings { media, uploads, clock, queue_max, .. } = settings;
         let written = watch::Sender::new(());
-        let inner = Inner { backend, media, uploads, clock, queue_max, written };
+        let room = AtomicI64::new(0);
+        let inner = Inner { backend, media, uploads, clock, queue_max, room, written };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -221,6 +225,11 @@ impl Store {
         self.inner.queue_max
     }
 
+    /// Jobs that this process may let in before it counts the queue again.
+    pub(crate) fn room(&self) -> &AtomicI64 {
+        &self.inner.room
+    }
+
     /// Told of every transaction that this process has committed.
     pub(crate) fn written(&self) -> &watch::Sender<()> {
         &self.inner.written
@@ -262,6 +271,22 @@ impl Store {
                 value
             }
         };
+        self.inner.written.send_replace(());
+        Ok(value)
+    }
+
+    /// Runs `work` whose statements need not hold together, most often a single one: PostgreSQL commits each by itself, which saves
+    /// two round trips. SQLite commits them together all the same.
+    pub(crate) async fn write_apart<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'c, 'd> FnOnce(&'c mut Conn<'d>) -> BoxFuture<'c, Result<T, Error>> + Send + 'static,
+    {
+        let Backend::Postgres { pool } = &self.inner.backend else { return self.write(work).await };
+        let acquired = pool.acquire().await;
+        let mut conn = acquired.map_err(|error| Error::of("store::acquire", error))?;
+        let value = work(&mut Conn::Postgres(&mut conn)).await?;
+        drop(conn);
         self.inner.written.send_replace(());
         Ok(value)
     }
@@ -316,6 +341,10 @@ async fn open_postgres(
         .options([
             // What idempotency keys and claims rely on, whatever the server's own default is.
             ("default_transaction_isolation", "read committed"),
+            // Statements are written so that one plan serves all their values, as SQLite needs it. Planning takes longer than most
+            // of them do.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("jit", "off"),
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
         ])

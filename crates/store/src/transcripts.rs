@@ -1,6 +1,5 @@
 //! Transcripts, and how they grow: window by window, each with the checkpoint to go on from.
 
-use hansard_domain::event::EventKind;
 use hansard_domain::id::{Id, JobId, RecordingId, TranscriptId, WorkspaceId};
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::time::Timestamp;
@@ -8,7 +7,6 @@ use hansard_domain::transcript::Segment;
 use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
-use crate::events::{self, EventData, NewEvent};
 use crate::jobs::Page;
 use crate::{Error, Store, documents};
 
@@ -267,26 +265,4 @@ pub(crate) async fn copy(
 pub(crate) async fn discard(conn: &mut Conn<'_>, id: &TranscriptId) -> Result<(), Error> {
     run!(conn, execute, DISCARD_WINDOWS, id.as_str())?;
     run!(conn, execute, DISCARD, id.as_str()).map(drop)
-}
-
-/// The event of a window.
-pub(crate) async fn tell_window(
-    conn: &mut Conn<'_>,
-    store: &Store,
-    job: &crate::jobs::Job,
-    id: &TranscriptId,
-    ordinal: i64,
-    done: f64,
-) -> Result<(), Error> {
-    let data = EventData {
-        recording_id: Some(job.recording.as_str()),
-        job_id: Some(job.id.as_str()),
-        transcript_id: Some(id.as_str()),
-        ordinal: Some(ordinal),
-        done_s: Some(done),
-        ..EventData::default()
-    };
-    let kind = EventKind::TranscriptWindow;
-    let event = NewEvent { workspace: &job.workspace, kind, subject: id.as_str(), data };
-    events::publish(conn, store.clock(), store.clock().now(), &event).await
 }

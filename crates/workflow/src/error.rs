@@ -43,8 +43,7 @@ pub(crate) enum ActivityError {
         #[source]
         source: Option<Source>,
     },
-    /// Nothing failed, but now is not the time: the worker stops, another job does the same work, or the store is away. The
-    /// attempt does not count.
+    /// Nothing failed, but now is not the time: the worker stops, or the store is away. The attempt does not count.
     #[error("postponed")]
     Postponed {
         /// The least time to wait.
@@ -53,6 +52,9 @@ pub(crate) enum ActivityError {
         #[source]
         source: Option<Source>,
     },
+    /// Another job transcribes the same audio with the same options. Its text can be copied when it is complete.
+    #[error("another job does the same work")]
+    Twin,
     /// The job was cancelled, deleted, or given to another worker. Nothing may be written any more.
     #[error("the job is no longer ours")]
     Lost,

@@ -8,7 +8,6 @@ mod options;
 mod place;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use hansard_store::leases::Held;
@@ -24,9 +23,6 @@ use crate::error::ActivityError;
 use crate::scratch::Scratch;
 use listening::Listening;
 use place::Place;
-
-/// How long a job waits that another one does the work for, unless that one ends earlier: then it is due at once.
-const TWIN_PAUSE: Duration = Duration::from_secs(60);
 
 /// How much was heard, and how long it took, in seconds.
 pub(crate) struct Work {
@@ -50,7 +46,7 @@ pub(crate) async fn transcribe(
     let (transcript, ordinal, place) = match begun {
         Held::Lost => return Err(ActivityError::Lost),
         Held::Yes(Begin::Copied) => return Ok(None),
-        Held::Yes(Begin::Wait) => return Err(ActivityError::postponed(TWIN_PAUSE)),
+        Held::Yes(Begin::Wait) => return Err(ActivityError::Twin),
         Held::Yes(Begin::Go { transcript, ordinal, checkpoint }) => {
             let place = checkpoint.as_deref().map(Place::read).transpose()?;
             (transcript, ordinal, place.unwrap_or_default())

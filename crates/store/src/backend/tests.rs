@@ -25,7 +25,9 @@ const ALL: &[&[Statement]] = &[
     crate::schema::ALL,
     crate::sending::ALL,
     crate::transcribing::ALL,
+    crate::transcribing::ending::ALL,
     crate::transcripts::ALL,
+    crate::twins::ALL,
     crate::uploads::ALL,
     crate::uploads::piece::ALL,
     crate::uploads::sweep::ALL,
@@ -99,16 +101,17 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Where there is more than one index, the one that finds the fewest rows.
-const CHOICES: [(&str, &str); 9] = [
+const CHOICES: [(&str, &str); 10] = [
     ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_TO", "deliveries_by_endpoint"),
     ("jobs::PAGE_OF_RECORDING", "jobs_by_recording"),
-    ("jobs::WAKE_TWINS", "jobs_by_recording"),
     ("recordings::PAGE_BY_EXTERNAL_ID", "recordings_by_external_id"),
     ("recordings::PAGE_BY_SHA256", "recordings_by_sha256"),
     ("retention::OLD_JOBS", "jobs_finished"),
-    ("transcribing::TWINS", "jobs_by_recording"),
+    ("transcribing::BEGIN", "jobs_by_recording"),
     ("transcripts::PAGE_OF_RECORDING", "transcripts_by_recording"),
+    ("twins::LOOK_AGAIN", "jobs_by_recording"),
+    ("twins::WAKE", "jobs_by_recording"),
 ];
 
 /// Whether a step of a plan reads a whole table that grows.

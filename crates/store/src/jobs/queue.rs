@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use hansard_domain::id::{Id, WorkspaceId};
-use hansard_domain::job::{JobState, Priority};
+use hansard_domain::id::Id;
+use hansard_domain::job::JobState;
 use hansard_domain::time::Timestamp;
 
-use super::{Job, row::rank};
-use crate::backend::{Conn, run, statements};
+use super::Job;
+use crate::backend::{run, statements};
 use crate::{Error, Store};
 
+/// The turn of a job of workspace `$1` and priority `$2` that joins the queue at `$3`: after the last one of its own workspace,
+/// beside the first of the others that may run. One that rests until it is tried again keeps its turn, which is long past.
+///
+/// Serving turns in order is a round robin over the workspaces that have work, at the cost of two look-ups in an index.
+macro_rules! next_turn {
+    () => {
+        "COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
+         (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 AND run_at_us <= $3 ORDER BY turn LIMIT 1), 0)"
+    };
+}
+
+pub(crate) use next_turn;
+
 statements! {
-    TURN = "SELECT COALESCE((SELECT MAX(turn) + 1 FROM jobs WHERE state = 'queued' AND workspace_id = $1 AND priority = $2), \
-        (SELECT turn FROM jobs WHERE state = 'queued' AND priority = $2 AND run_at_us <= $3 ORDER BY turn LIMIT 1), 0)";
     /// By state, of which each has an index of its own.
     AHEAD = "SELECT 'queued', COUNT(*), COALESCE(SUM(duration_s - done_s), 0.0), COALESCE(SUM(CASE WHEN duration_s IS NULL THEN 1 ELSE 0 END), 0) \
         FROM jobs WHERE state = 'queued' AND (priority > $1 OR (priority = $1 AND (turn < $2 OR (turn = $2 AND serial < $3)))) \
@@ -43,21 +54,6 @@ pub struct QueueStats {
     pub running: u64,
     /// When the oldest waiting job was accepted.
     pub oldest_queued: Option<Timestamp>,
-}
-
-/// The turn of a job that joins the queue now: after the last one of its own workspace, beside the first of the others that
-/// may run. One that rests until it is tried again keeps its turn, which is long past.
-///
-/// Serving turns in order is a round robin over the workspaces that have work, at the cost of two look-ups in an index.
-pub(crate) async fn next_turn(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    priority: Priority,
-    now: Timestamp,
-) -> Result<i64, Error> {
-    let (workspace, now) = (workspace.as_str(), now.as_micros());
-    let (turn,) = run!(conn, fetch_one::<(i64,)>, TURN, workspace, rank(priority), now)?;
-    Ok(turn)
 }
 
 impl Store {

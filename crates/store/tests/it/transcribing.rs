@@ -22,6 +22,7 @@ on_both! {
     a_copy_outlives_what_it_was_copied_from,
     a_busy_twin_is_waited_for,
     a_twin_that_waits_is_due_when_the_other_ends,
+    a_twin_that_begins_to_wait_too_late_is_due_at_once,
     of_twins_that_begin_at_once_one_goes,
     asked_again_it_is_transcribed_again,
     transcripts_are_listed,
@@ -123,6 +124,25 @@ async fn other_media_start_over(db: TestDb) {
     assert_eq!(db.count("SELECT COUNT(*) FROM transcript_windows").await, 0);
 }
 
+async fn a_twin_that_begins_to_wait_too_late_is_due_at_once(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    accepted(&store, &workspace, "sound").await;
+    let second = accepted(&store, &workspace, "sound").await;
+    let first = claimed(&store).await;
+    let transcript = begun(&store, &first, MODEL).await;
+    let waiting = claimed(&store).await;
+    let sha256 = claimed_sha256(&store, &waiting).await;
+    assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
+    let end = store.finish_transcript(&first.lease, &transcript, MODEL, finished(&store));
+    assert_eq!(end.await.unwrap(), Held::Yes(()));
+
+    let waits = store.wait_for_twin(&waiting.lease, db.clock.now().after(LEASE)).await;
+
+    assert_eq!(waits.unwrap(), Held::Yes(()));
+    assert_eq!(claimed(&store).await.job.id, second.job.id);
+}
+
 async fn a_twin_that_waits_is_due_when_the_other_ends(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
@@ -133,7 +153,8 @@ async fn a_twin_that_waits_is_due_when_the_other_ends(db: TestDb) {
     let waiting = claimed(&store).await;
     let sha256 = claimed_sha256(&store, &waiting).await;
     assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
-    store.return_job(&waiting.lease, db.clock.now().after(LEASE), None).await.unwrap();
+    let waits = store.wait_for_twin(&waiting.lease, db.clock.now().after(LEASE)).await;
+    assert_eq!(waits.unwrap(), Held::Yes(()));
     assert!(store.claim_jobs(&db.clock.id(), 1, LEASE).await.unwrap().is_empty());
 
     let end = store.finish_transcript(&first.lease, &transcript, MODEL, finished(&store));

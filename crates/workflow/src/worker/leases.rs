@@ -15,18 +15,25 @@ use crate::worker::run::run;
 /// How often the leases are compared with what the database says: a job that was cancelled stops within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Places that come free within this time are filled together: with many short jobs a claim for each would cost more than they do.
+const CLAIMS_APART: Duration = Duration::from_millis(5);
+
 /// Claims jobs as places come free, and stops those whose lease is gone, until `jobs` is to stop.
 pub(super) async fn keep_busy(shared: Arc<Shared>, jobs: Tasks) {
     let stopping = jobs.stopping().clone();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut next_poll = Instant::now();
+    let (mut next_claim, mut next_poll) = (Instant::now(), Instant::now());
     while !stopping.is_cancelled() {
         tokio::select! {
             () = stopping.cancelled() => {}
             // Claiming and looking take turns: between a claim and its place on the list nobody looks.
             _ = look.tick() => compare_leases(&shared).await,
-            () = shared.parts.wake.notified() => claim(&shared, &jobs).await,
+            () = shared.parts.wake.notified() => {
+                sleep_until(next_claim).await;
+                claim(&shared, &jobs).await;
+                next_claim = Instant::now() + CLAIMS_APART;
+            }
             () = sleep_until(next_poll) => {
                 claim(&shared, &jobs).await;
                 next_poll = Instant::now() + jittered(shared.parts.settings.poll_interval, random_fraction());

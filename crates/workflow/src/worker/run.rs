@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use hansard_domain::job::Stage;
@@ -17,6 +18,9 @@ use crate::backoff::random_fraction;
 use crate::error::{ActivityError, chain};
 use crate::transcribe::transcribe;
 use crate::worker::Shared;
+
+/// How long a job waits that another one does the work for, unless that one ends earlier: then it is due at once.
+const TWIN_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs the stages that the job still needs, and writes what came of it.
 pub(super) async fn run(shared: &Shared, attempt: &Arc<Attempt>) {
@@ -79,7 +83,7 @@ fn outcome<T>(result: &Result<T, ActivityError>) -> &'static str {
     match result {
         Ok(_) => "succeeded",
         Err(ActivityError::Lost) => "lost",
-        Err(ActivityError::Postponed { .. }) => "postponed",
+        Err(ActivityError::Postponed { .. } | ActivityError::Twin) => "postponed",
         Err(ActivityError::Permanent { code, .. } | ActivityError::Retry { code, .. }) => {
             code.name()
         }
@@ -106,6 +110,10 @@ async fn settle(
                 None => tracing::debug!(job.id = %id, "job {id} was given back"),
             }
             store.return_job(lease, now.after(by), None).await?
+        }
+        ActivityError::Twin => {
+            tracing::debug!(job.id = %id, "job {id} waits for another one that does the same work");
+            store.wait_for_twin(lease, now.after(TWIN_PAUSE)).await?
         }
         ActivityError::Permanent { code, detail, .. } => {
             tracing::warn!(job.id = %id, job.attempt = number, error = %cause, "job {id} failed");
