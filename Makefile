@@ -24,10 +24,12 @@ demo: rust c-compiler ## Build the program and transcribe the bundled recording 
 test: rust c-compiler test-tools ## Run every test of the workspace
 	$(CARGO) test --workspace --locked
 
+# The bench is a workspace of its own, whose lock file has Hansard's dependencies as well.
 check: rust c-compiler lint-components ## Formatting, clippy and documentation, with warnings as errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+	cd bench && $(CARGO) update --workspace --locked --quiet
 
 bench: rust cxx-toolchain ## Compare speed and memory with whisper.cpp, built for this machine
 	cd bench && $(CARGO) run --release --locked -- $(BENCH_ARGS)
