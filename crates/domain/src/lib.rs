@@ -3,6 +3,7 @@
 //! Start reading at [`transcript`] and [`job`].
 
 pub mod access;
+pub mod audit;
 pub mod event;
 pub mod id;
 pub mod job;

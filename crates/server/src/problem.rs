@@ -234,6 +234,10 @@ impl From<StoreError> for Problem {
             StoreError::KeyReused => Self::new(ProblemCode::IdempotencyKeyReused),
             StoreError::TooManyEndpoints => Self::new(ProblemCode::TooManyEndpoints),
             StoreError::ExternalIdTaken => Self::new(ProblemCode::ExternalIdTaken),
+            StoreError::EmailTaken => Self::new(ProblemCode::EmailTaken),
+            StoreError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
+            StoreError::IdentityTaken => Self::new(ProblemCode::IdentityTaken),
+            StoreError::TooManyTokens => Self::new(ProblemCode::TooManyTokens),
             StoreError::Invalid(detail) => Self::new(ProblemCode::InvalidRequest).detail(detail),
             StoreError::Media(_) => Self::new(ProblemCode::MediaStoreUnavailable)
                 .retry_after(RETRY_SOON)

@@ -74,6 +74,18 @@ pub enum Error {
     /// The workspace has as many webhook endpoints as it may.
     #[error("there are as many webhook endpoints as may be")]
     TooManyEndpoints,
+    /// Another user logs in with this e-mail address.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// Another user has this username.
+    #[error("another user has this username")]
+    UsernameTaken,
+    /// Another user has this account at a provider, or this name in MxWhisper.
+    #[error("another user has this account")]
+    IdentityTaken,
+    /// The user, or the workspace, has as many tokens as it may.
+    #[error("there are as many tokens as may be")]
+    TooManyTokens,
     /// The idempotency key was used for another request.
     #[error("the idempotency key belongs to another request")]
     KeyReused,

@@ -5,6 +5,7 @@
 //! [`jobs`] and the leases on them ([`leases`]) are the heart.
 
 mod accept;
+pub mod audit;
 mod backend;
 mod check;
 mod clock;
@@ -16,6 +17,7 @@ pub mod events;
 mod idempotency;
 pub mod jobs;
 pub mod leases;
+mod login_states;
 mod media;
 mod migrations;
 pub mod recordings;
@@ -23,20 +25,26 @@ mod retention;
 pub mod s3;
 mod schema;
 pub mod sending;
+pub mod sessions;
 mod store;
 mod text;
+pub mod tokens;
 mod transcribing;
 pub mod transcripts;
 mod twins;
 pub mod uploads;
+pub mod users;
+pub mod workspaces;
 mod writer;
 
 pub use accept::{Accepted, NewJob, NewRecording};
 pub use clock::Clock;
 pub use error::Error;
 pub use idempotency::RequestKey;
+pub use login_states::LoginState;
 pub use media::{HEAD_BYTES, Media, WriteError, Written};
 pub use retention::{KEYS_KEPT, Pruned};
 pub use schema::SchemaVersion;
 pub use store::{Database, Settings, Store};
 pub use transcribing::{Begin, Finished};
+pub use users::TOUCH_EVERY;

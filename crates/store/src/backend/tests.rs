@@ -11,6 +11,7 @@ use crate::{Clock, Database, Media, Settings, Store};
 /// Every statement of every module.
 const ALL: &[&[Statement]] = &[
     crate::accept::ALL,
+    crate::audit::ALL,
     crate::check::ALL,
     crate::deliveries::ALL,
     crate::endpoints::ALL,
@@ -19,11 +20,15 @@ const ALL: &[&[Statement]] = &[
     crate::jobs::ALL,
     crate::jobs::queue::ALL,
     crate::leases::ALL,
+    crate::login_states::ALL,
     crate::media::ALL,
     crate::recordings::ALL,
     crate::retention::ALL,
     crate::schema::ALL,
     crate::sending::ALL,
+    crate::sessions::ALL,
+    crate::tokens::ALL,
+    crate::tokens::jwt::ALL,
     crate::transcribing::ALL,
     crate::transcribing::ending::ALL,
     crate::transcripts::ALL,
@@ -31,6 +36,9 @@ const ALL: &[&[Statement]] = &[
     crate::uploads::ALL,
     crate::uploads::piece::ALL,
     crate::uploads::sweep::ALL,
+    crate::users::ALL,
+    crate::users::provision::ALL,
+    crate::workspaces::ALL,
 ];
 
 async fn migrate(database: Database, folder: &Path) {
@@ -101,7 +109,10 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Where there is more than one index, the one that finds the fewest rows.
-const CHOICES: [(&str, &str); 10] = [
+const CHOICES: [(&str, &str); 13] = [
+    ("audit::PAGE_ABOUT", "audit_by_subject"),
+    ("audit::PAGE_OF_ACTOR", "audit_by_actor"),
+    ("audit::PAGE_OF_WORKSPACE", "audit_by_workspace"),
     ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_TO", "deliveries_by_endpoint"),
     ("jobs::PAGE_OF_RECORDING", "jobs_by_recording"),

@@ -26,6 +26,7 @@ macro_rules! on_both {
 }
 
 mod accepting;
+mod audit;
 mod contending;
 mod coverage;
 mod db;
@@ -34,10 +35,15 @@ mod jobs;
 mod leases;
 mod media;
 mod outbox;
+mod people;
 mod recordings;
 mod retention;
 mod schema;
+mod sessions;
+mod tokens;
 mod transcribing;
 mod upgrading;
 mod uploads;
+mod users;
+mod workspaces;
 mod writing;
