@@ -273,7 +273,8 @@ impl Store {
         text::check("code", entry.code.as_deref())?;
         text::check_object("data", &entry.data)?;
         let (clock, by) = (self.clock().clone(), by.clone());
-        self.write(move |conn| Box::pin(async move { write(conn, &clock, &by, entry).await })).await
+        self.write_apart(move |conn| Box::pin(async move { write(conn, &clock, &by, entry).await }))
+            .await
     }
 
     /// Entries of the log that the admins of `workspace` may read, or all there are, newest first, from below the serial

@@ -44,7 +44,7 @@ impl Store {
         let (hash, provider, return_to) =
             (hash.to_owned(), provider.to_owned(), return_to.to_owned());
         let (user, expires) = (user.cloned(), self.clock().now().after(keep).as_micros());
-        self.write(move |conn| {
+        self.write_apart(move |conn| {
             Box::pin(async move {
                 let user = user.as_ref().map(UserId::as_str);
                 run!(conn, execute, BEGIN, hash, provider, return_to, user, expires).map(drop)
@@ -62,7 +62,7 @@ impl Store {
         type Row = (String, String, Option<String>, i64);
         text::check("hash", Some(hash))?;
         let hash = hash.to_owned();
-        let taken = self.write(move |conn| {
+        let taken = self.write_apart(move |conn| {
             Box::pin(async move { run!(conn, fetch_optional::<Row>, TAKE, hash) })
         });
         let Some((provider, return_to, user, expires_at_us)) = taken.await? else {

@@ -1,4 +1,5 @@
-//! What is forgotten after a while: jobs that ended, events, deliveries and idempotency keys.
+//! What is forgotten after a while: jobs that ended, events, deliveries, idempotency keys, sessions and logins that are over, and
+//! the audit log.
 //!
 //! Recordings and transcripts stay until somebody deletes them.
 
@@ -45,6 +46,23 @@ statements! {
             ORDER BY created_at_us LIMIT $2 FOR UPDATE SKIP LOCKED) \
             DELETE FROM idempotency_keys USING old \
             WHERE idempotency_keys.workspace_id = old.workspace_id AND idempotency_keys.key = old.key";
+    DELETE_SESSIONS = sqlite "DELETE FROM sessions WHERE serial IN \
+            (SELECT serial FROM sessions WHERE expires_at_us < $1 ORDER BY expires_at_us LIMIT $2)",
+        postgres "DELETE FROM sessions WHERE serial = ANY(ARRAY( \
+            SELECT serial FROM sessions WHERE expires_at_us < $1 ORDER BY expires_at_us LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    DELETE_LOGINS = sqlite "DELETE FROM login_states WHERE hash IN \
+            (SELECT hash FROM login_states WHERE expires_at_us < $1 ORDER BY expires_at_us LIMIT $2)",
+        postgres "DELETE FROM login_states WHERE hash = ANY(ARRAY( \
+            SELECT hash FROM login_states WHERE expires_at_us < $1 ORDER BY expires_at_us LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    /// Of whoever has not asked for so long that the whole burst is there again.
+    DELETE_RATES = sqlite "DELETE FROM rate_limits WHERE key IN \
+            (SELECT key FROM rate_limits WHERE arrival_us < $1 ORDER BY arrival_us LIMIT $2)",
+        postgres "DELETE FROM rate_limits WHERE key = ANY(ARRAY( \
+            SELECT key FROM rate_limits WHERE arrival_us < $1 ORDER BY arrival_us LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    DELETE_AUDIT = sqlite "DELETE FROM audit_log WHERE serial IN \
+            (SELECT serial FROM audit_log WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2)",
+        postgres "DELETE FROM audit_log WHERE serial = ANY(ARRAY( \
+            SELECT serial FROM audit_log WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2 FOR UPDATE SKIP LOCKED))";
 }
 
 /// How many rows went.
@@ -58,6 +76,12 @@ pub struct Pruned {
     pub events: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Sessions whose time is over.
+    pub sessions: u64,
+    /// Logins that nobody came back from.
+    pub logins: u64,
+    /// Counts of how often somebody asked.
+    pub rates: u64,
 }
 
 /// What one transaction prunes.
@@ -67,10 +91,15 @@ enum Kind {
     Deliveries,
     Events,
     Keys,
+    Sessions,
+    Logins,
+    Rates,
+    Audit,
 }
 
 impl Store {
-    /// Forgets jobs, deliveries and events that ended longer than `keep_finished` ago, and keys older than [`KEYS_KEPT`].
+    /// Forgets jobs, deliveries and events that ended longer than `keep_finished` ago, keys older than [`KEYS_KEPT`], and
+    /// sessions, logins and counts that are over.
     ///
     /// A bounded amount of work: what is left goes with the next call. Several processes may do it at once.
     ///
@@ -84,7 +113,20 @@ impl Store {
             deliveries: self.prune_all(Kind::Deliveries, old).await?,
             events: self.prune_all(Kind::Events, old).await?,
             keys: self.prune_all(Kind::Keys, now.before(KEYS_KEPT)).await?,
+            sessions: self.prune_all(Kind::Sessions, now).await?,
+            logins: self.prune_all(Kind::Logins, now).await?,
+            rates: self.prune_all(Kind::Rates, now).await?,
         })
+    }
+
+    /// Forgets what the audit log says of longer than `keep` ago, and returns how many entries went.
+    ///
+    /// A bounded amount of work, as with [`Store::prune`].
+    ///
+    /// # Errors
+    /// Where the database cannot be written; what was removed until then is removed.
+    pub async fn prune_audit(&self, keep: Duration) -> Result<u64, Error> {
+        self.prune_all(Kind::Audit, self.clock().now().before(keep)).await
     }
 
     async fn prune_all(&self, kind: Kind, before: Timestamp) -> Result<u64, Error> {
@@ -108,6 +150,10 @@ async fn prune_batch(conn: &mut Conn<'_>, kind: Kind, before: i64) -> Result<u64
         Kind::Deliveries => prune_deliveries(conn, before).await,
         Kind::Events => run!(conn, execute, DELETE_EVENTS, before, BATCH),
         Kind::Keys => run!(conn, execute, DELETE_KEYS, before, BATCH),
+        Kind::Sessions => run!(conn, execute, DELETE_SESSIONS, before, BATCH),
+        Kind::Logins => run!(conn, execute, DELETE_LOGINS, before, BATCH),
+        Kind::Rates => run!(conn, execute, DELETE_RATES, before, BATCH),
+        Kind::Audit => run!(conn, execute, DELETE_AUDIT, before, BATCH),
     }
 }
 

@@ -47,7 +47,7 @@ statements! {
         idle_until_us, expires_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)";
     FIND = "SELECT " (session_and_user_columns) " FROM sessions JOIN users ON users.id = sessions.user_id \
         WHERE hash = $1 AND idle_until_us > $2 AND expires_at_us > $2 AND users.disabled_at_us IS NULL";
-    /// The user goes first, as with everybody who locks both.
+    /// By what the session says before it is touched.
     TOUCH_USER = "UPDATE users SET last_seen_us = $2 WHERE id = \
         (SELECT user_id FROM sessions WHERE id = $1 AND idle_until_us > $2 AND sessions.last_seen_us <= $3)";
     /// An idle session does not come back to life, and none lives longer than its time.
@@ -239,7 +239,7 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn touch_session(&self, id: &SessionId, idle: Duration) -> Result<(), Error> {
         let (now, id) = (self.clock().now(), id.clone());
-        self.write(move |conn| {
+        self.write_apart(move |conn| {
             Box::pin(async move {
                 let due = now.before(TOUCH_EVERY).as_micros();
                 let (row, now, until) = (id.as_str(), now.as_micros(), now.after(idle).as_micros());

@@ -206,6 +206,11 @@ impl Store {
         }
     }
 
+    /// Whether other nodes may share the database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.backend, Backend::Postgres { .. })
+    }
+
     /// The clock that rows are dated by.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use hansard_domain::source::{Callback, CallbackFormat};
 use hansard_store::leases::Held;
+use hansard_store::sessions::NewSession;
+use hansard_store::tokens::secret_hash;
 use hansard_store::{KEYS_KEPT, NewJob, Pruned};
 
 use crate::db::{
     MODEL, TestDb, accepted, begun, claimed, job, key, progress, remote, sent, transcribed, window,
     workspace,
 };
+use crate::people::{by, editor, log};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -19,6 +22,8 @@ on_both! {
     a_job_with_a_delivery_under_way_is_kept,
     a_job_that_another_system_knows_by_its_number_is_kept,
     keys_last_a_day,
+    sessions_logins_and_counts_go_when_they_are_over,
+    the_audit_log_is_kept_for_a_while,
     several_prune_at_once,
 }
 
@@ -131,4 +136,43 @@ async fn several_prune_at_once(db: TestDb) {
     assert_eq!(one.events + two.events + rest.events, 3 * JOBS);
     assert_eq!(db.count("SELECT COUNT(*) FROM idempotency_keys").await, 0);
     assert_eq!(db.count("SELECT COUNT(*) FROM events").await, 0);
+}
+
+async fn sessions_logins_and_counts_go_when_they_are_over(db: TestDb) {
+    let store = db.open().await;
+    let ana = editor(&store, "ana").await;
+    for (secret, lifetime) in [("short", WEEK), ("long", WEEK * 3)] {
+        let session = NewSession {
+            hash: secret_hash(secret),
+            user: ana.id.clone(),
+            method: "simple".to_owned(),
+            user_agent: None,
+            address: None,
+            idle: lifetime,
+            lifetime,
+        };
+        store.open_session(session, None, &by()).await.unwrap().unwrap();
+        store.begin_login(secret, "oidc", "/", None, lifetime).await.unwrap();
+        store.take_rate(secret, lifetime, lifetime).await.unwrap();
+    }
+    db.clock.advance(WEEK * 2);
+
+    let expected = Pruned { sessions: 1, logins: 1, rates: 1, ..Pruned::default() };
+    assert_eq!(store.prune(WEEK).await.unwrap(), expected);
+
+    assert!(store.find_session(&secret_hash("long")).await.unwrap().is_some());
+    assert!(store.take_login("long").await.unwrap().is_some());
+}
+
+async fn the_audit_log_is_kept_for_a_while(db: TestDb) {
+    let store = db.open().await;
+    editor(&store, "old").await;
+    db.clock.advance(WEEK * 2);
+    editor(&store, "new").await;
+    assert_eq!(store.prune(WEEK).await.unwrap(), Pruned::default());
+
+    assert_eq!(store.prune_audit(WEEK).await.unwrap(), 1);
+
+    assert_eq!(log(&store, None).await.len(), 1);
+    assert_eq!(store.prune_audit(WEEK).await.unwrap(), 0);
 }
