@@ -13,6 +13,7 @@ use crate::deliveries::{self, Outgoing};
 use crate::events::EventData;
 use crate::idempotency::{self, RequestKey};
 use crate::jobs::{self, Job, next_turn};
+use crate::reach::Reach;
 use crate::recordings::{self, Recording, StoredMedia};
 use crate::{Clock, Error, Store, documents, text};
 
@@ -28,16 +29,16 @@ statements! {
     /// number and whether there may be endpoints to tell.
     RECORD = sqlite "UPDATE media_objects SET state = 'kept', recording_id = $1 WHERE key = $9 AND state = 'writing'; \
         INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
-        media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 WHERE $9 IS NULL OR changes() = 1 \
+        media_key, media_type, size_bytes, sha256, created_by, created_at_us, updated_at_us) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17, $13, $13 WHERE $9 IS NULL OR changes() = 1 \
         RETURNING serial, EXISTS (SELECT 1 FROM endpoints WHERE workspace_id = $2 AND disabled_at_us IS NULL); \
         INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
         SELECT $14, $2, $15, $1, $16, $13 WHERE changes() = 1",
         postgres "WITH kept AS (UPDATE media_objects SET state = 'kept', recording_id = $1 WHERE key = $9 AND state = 'writing' \
         RETURNING key), \
         recorded AS (INSERT INTO recordings (id, workspace_id, external_id, visibility, title, source, source_kind, metadata, \
-        media_key, media_type, size_bytes, sha256, created_at_us, updated_at_us) \
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 WHERE $9 IS NULL OR EXISTS (SELECT 1 FROM kept) \
+        media_key, media_type, size_bytes, sha256, created_by, created_at_us, updated_at_us) \
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17, $13, $13 WHERE $9 IS NULL OR EXISTS (SELECT 1 FROM kept) \
         RETURNING serial), \
         told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
         SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
@@ -45,15 +46,15 @@ statements! {
         SELECT serial, EXISTS (SELECT 1 FROM endpoints WHERE workspace_id = $2 AND disabled_at_us IS NULL) FROM recorded";
     /// A job at the end of the queue, and its event.
     QUEUE = sqlite "INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
-        options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
-        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, 0, 0, 0, 0.0, $3, $3 \
+        options_hash, again, callback, created_by, kept, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
+        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, $15, $16, 0, 0, 0, 0.0, $3, $3 \
         RETURNING serial; \
         INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) VALUES ($12, $1, $13, $4, $14, $3)",
         postgres "WITH told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
         VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), $12, $1, $13, $4, $14, $3)) \
         INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
-        options_hash, again, callback, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
-        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, 0, 0, 0, 0.0, $3, $3 \
+        options_hash, again, callback, created_by, kept, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
+        SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, $15, $16, 0, 0, 0, 0.0, $3, $3 \
         RETURNING serial";
     ENSURE_WORKSPACE = "INSERT INTO workspaces (id, external_id, name, created_at_us) VALUES ($1, $2, $2, $3) \
         ON CONFLICT (external_id) DO NOTHING";
@@ -75,6 +76,8 @@ pub struct NewRecording {
     pub metadata: String,
     /// The media, where the caller sent them along and they are stored already.
     pub media: Option<StoredMedia>,
+    /// The user or service token that hands it in; `None` where that is nobody in particular.
+    pub created_by: Option<String>,
 }
 
 /// What is to be done with a recording.
@@ -90,6 +93,10 @@ pub struct NewJob {
     pub again: bool,
     /// Who is told when it has ended.
     pub callback: Option<Callback>,
+    /// The user or service token that asks for it; `None` where that is nobody in particular.
+    pub created_by: Option<String>,
+    /// Whether another system knows it by its number, so that it stays when old jobs are forgotten.
+    pub kept: bool,
 }
 
 impl NewRecording {
@@ -102,6 +109,7 @@ impl NewRecording {
             source,
             metadata: "{}".to_owned(),
             media: None,
+            created_by: None,
         }
     }
 
@@ -120,6 +128,8 @@ impl NewJob {
             priority: Priority::Normal,
             again: false,
             callback: None,
+            created_by: None,
+            kept: false,
         }
     }
 }
@@ -194,30 +204,31 @@ impl Store {
         .await
     }
 
-    /// Queues another transcription of recording `id`; `None` if there is no such recording.
+    /// Queues another transcription of recording `id` within `reach`; `None` if there is no such recording.
     ///
     /// # Errors
     /// As [`Store::accept`].
     pub async fn accept_job(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &RecordingId,
         job: NewJob,
         key: Option<RequestKey>,
     ) -> Result<Option<Accepted>, Error> {
         check_job(&job, key.as_ref())?;
-        let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
+        let (store, reach, id) = (self.clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(recording) = recordings::hold(conn, &workspace, &id).await? else {
+                let Some(recording) = recordings::hold(conn, &reach, &id).await? else {
                     return Ok(None);
                 };
+                let workspace = &reach.workspace;
                 let job_id: JobId = store.clock().id();
                 let (key, now) = (key.as_ref(), store.clock().now());
                 if let Some(earlier) =
-                    idempotency::claim(conn, &workspace, key, &job_id, now).await?
+                    idempotency::claim(conn, workspace, key, &job_id, now).await?
                 {
-                    return found(conn, &workspace, &earlier.subject, true).await.map(Some);
+                    return found(conn, workspace, &earlier.subject, true).await.map(Some);
                 }
                 store.admit(conn).await?;
                 let job = queue(conn, store.clock(), &recording, job_id, job).await?;
@@ -264,11 +275,13 @@ impl Store {
 fn check_recording(recording: &NewRecording) -> Result<(), Error> {
     text::check("external id", recording.external_id.as_deref())?;
     text::check("title", recording.title.as_deref())?;
+    text::check("creator", recording.created_by.as_deref())?;
     text::check_object("metadata", &recording.metadata)
 }
 
 fn check_job(job: &NewJob, key: Option<&RequestKey>) -> Result<(), Error> {
     text::check("external id", job.external_id.as_deref())?;
+    text::check("creator", job.created_by.as_deref())?;
     idempotency::check(key)
 }
 
@@ -283,9 +296,10 @@ async fn found(
         id: id.to_owned(),
         reason: "it is gone, and what refers to it is not".to_owned(),
     };
-    let job = jobs::find(conn, workspace, id).await?;
+    let reach = Reach::from(workspace);
+    let job = jobs::find(conn, &reach, id).await?;
     let job = job.ok_or_else(|| missing("jobs", id.as_str()))?;
-    let recording = recordings::find(conn, workspace, &job.recording).await?;
+    let recording = recordings::find(conn, &reach, &job.recording).await?;
     let recording = recording.ok_or_else(|| missing("recordings", job.recording.as_str()))?;
     Ok(Accepted { recording, job, is_repeated })
 }
@@ -297,7 +311,8 @@ async fn record(
     workspace: &WorkspaceId,
     recording: NewRecording,
 ) -> Result<Recording, Error> {
-    let NewRecording { external_id, visibility, title, source, metadata, media } = recording;
+    let NewRecording { external_id, visibility, title, source, metadata, media, created_by } =
+        recording;
     let (id, event, now): (RecordingId, EventId, _) = (clock.id(), clock.id(), clock.now());
     let (kind, stored) = (EventKind::RecordingCreated, media.as_ref());
     let data = EventData { recording_id: Some(id.as_str()), ..EventData::default() }.text();
@@ -320,7 +335,8 @@ async fn record(
         now.as_micros(),
         event.as_str(),
         kind.name(),
-        &data
+        &data,
+        created_by.as_deref()
     )
     .map_err(recordings::external_id_taken)?;
     let Some((serial, has_endpoints)) = rows.into_iter().next() else {
@@ -344,6 +360,7 @@ async fn record(
         media,
         duration: None,
         current_transcript: None,
+        created_by,
         created_at: now,
         updated_at: now,
     })
@@ -357,7 +374,7 @@ async fn queue(
     id: JobId,
     job: NewJob,
 ) -> Result<Job, Error> {
-    let NewJob { external_id, options, priority, again, callback } = job;
+    let NewJob { external_id, options, priority, again, callback, created_by, kept } = job;
     let (event, now): (EventId, _) = (clock.id(), clock.now());
     let stage = if recording.media.is_some() { Stage::Transcribe } else { Stage::Acquire };
     let mut job = Job {
@@ -378,6 +395,7 @@ async fn queue(
         duration: None,
         transcript: None,
         error: None,
+        created_by,
         created_at: now,
         started_at: None,
         finished_at: None,
@@ -401,7 +419,9 @@ async fn queue(
         job.callback.as_ref().map(documents::write),
         event.as_str(),
         queued.kind.name(),
-        queued.data.text()
+        queued.data.text(),
+        job.created_by.as_deref(),
+        kept
     )?;
     job.serial = rows.first().map_or(0, |(serial,)| *serial);
     Ok(job)

@@ -15,6 +15,7 @@ use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
+use crate::reach::{Reach, is_its_recording_seen};
 use crate::recordings::Recording;
 use crate::{Clock, Error, Store, recordings, text, transcripts, twins};
 
@@ -24,15 +25,15 @@ use row::job_columns;
 pub(crate) use row::{JobRow, rank};
 
 statements! {
-    FIND = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2";
+    FIND = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2 AND " (is_its_recording_seen);
     /// Held until the transaction ends: what is decided from its state stays right.
-    LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2",
-        postgres "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
-    PAGE = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR state = $3) \
-        AND ($4 = '' OR recording_id = $4) ORDER BY serial DESC LIMIT $5";
+    LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2 AND " (is_its_recording_seen),
+        postgres "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND id = $2 AND " (is_its_recording_seen) " FOR UPDATE";
+    PAGE = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND " (is_its_recording_seen) " \
+        AND ($4 = '' OR state = $4) AND ($5 = '' OR recording_id = $5) ORDER BY serial DESC LIMIT $6";
     /// The same where a recording is named: SQLite looks for an index before it knows what is bound.
-    PAGE_OF_RECORDING = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 \
-        AND ($3 = '' OR state = $3) AND recording_id = $4 ORDER BY serial DESC LIMIT $5";
+    PAGE_OF_RECORDING = "SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND serial < $2 AND " (is_its_recording_seen) " \
+        AND ($4 = '' OR state = $4) AND recording_id = $5 ORDER BY serial DESC LIMIT $6";
     STAGES = "SELECT stage, attempts, started_at_us, finished_at_us FROM job_stages WHERE job_id = $1 \
         ORDER BY finished_at_us, stage";
     END = "UPDATE jobs SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until_us = NULL, \
@@ -80,6 +81,8 @@ pub struct Job {
     pub transcript: Option<TranscriptId>,
     /// Why it failed, or why its last attempt did.
     pub error: Option<JobError>,
+    /// The user or service token that asked for it; `None` where that was nobody in particular.
+    pub created_by: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When a worker first took it.
@@ -151,23 +154,21 @@ pub enum Change {
     Missing,
 }
 
-/// The job `id` of `workspace`.
+/// The job `id` within `reach`.
 pub(crate) async fn find(
     conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &JobId,
 ) -> Result<Option<Job>, Error> {
-    let row = run!(conn, fetch_optional::<JobRow>, FIND, workspace.as_str(), id.as_str())?;
+    let (workspace, eyes) = (reach.workspace(), reach.eyes());
+    let row = run!(conn, fetch_optional::<JobRow>, FIND, workspace, id.as_str(), eyes)?;
     row.map(JobRow::read).transpose()
 }
 
 /// The same, locked until the transaction ends.
-async fn lock(
-    conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
-    id: &JobId,
-) -> Result<Option<Job>, Error> {
-    let row = run!(conn, fetch_optional::<JobRow>, LOCK, workspace.as_str(), id.as_str())?;
+async fn lock(conn: &mut Conn<'_>, reach: &Reach, id: &JobId) -> Result<Option<Job>, Error> {
+    let (workspace, eyes) = (reach.workspace(), reach.eyes());
+    let row = run!(conn, fetch_optional::<JobRow>, LOCK, workspace, id.as_str(), eyes)?;
     row.map(JobRow::read).transpose()
 }
 
@@ -238,37 +239,39 @@ pub(crate) async fn end(
 }
 
 impl Store {
-    /// The job `id` of `workspace`, if there is one.
+    /// The job `id` within `reach`, if there is one.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn find_job(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &JobId,
     ) -> Result<Option<Job>, Error> {
-        find(&mut self.reader().await?.conn(), workspace, id).await
+        find(&mut self.reader().await?.conn(), &reach.into(), id).await
     }
 
-    /// Jobs of `workspace`, newest first, from below the serial `before` on.
+    /// Jobs within `reach`, newest first, from below the serial `before` on.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn page_jobs(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         filter: &JobFilter,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<Job>, Error> {
         let statement = if filter.recording.is_some() { PAGE_OF_RECORDING } else { PAGE };
+        let reach = reach.into();
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<JobRow>,
             statement,
-            workspace.as_str(),
+            reach.workspace(),
             before.unwrap_or(i64::MAX),
+            reach.eyes(),
             filter.state.map_or("", JobState::name),
             filter.recording.as_ref().map_or("", RecordingId::as_str),
             i64::from(limit) + 1
@@ -300,18 +303,18 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn cancel_job(&self, workspace: &WorkspaceId, id: &JobId) -> Result<Change, Error> {
-        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+    pub async fn cancel_job(&self, reach: impl Into<Reach>, id: &JobId) -> Result<Change, Error> {
+        let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(job) = lock(conn, &workspace, &id).await? else {
+                let Some(job) = lock(conn, &reach, &id).await? else {
                     return Ok(Change::Missing);
                 };
                 if job.state.is_final() {
                     return Ok(Change::Refused(Box::new(job)));
                 }
                 end(conn, &clock, job, JobState::Cancelled, None).await?;
-                let job = find(conn, &workspace, &id).await?;
+                let job = find(conn, &reach, &id).await?;
                 Ok(job.map_or(Change::Missing, |job| Change::Done(Box::new(job))))
             })
         })
@@ -326,14 +329,14 @@ impl Store {
     /// [`Error::QueueFull`], or where the database cannot be written.
     pub async fn retry_job(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &JobId,
         stage: Option<Stage>,
     ) -> Result<Change, Error> {
-        let (store, workspace, id) = (self.clone(), workspace.clone(), id.clone());
+        let (store, reach, id) = (self.clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(job) = lock(conn, &workspace, &id).await? else {
+                let Some(job) = lock(conn, &reach, &id).await? else {
                     return Ok(Change::Missing);
                 };
                 if !job.state.is_final() {
@@ -342,7 +345,7 @@ impl Store {
                 store.admit(conn).await?;
                 let now = store.clock().now();
                 requeue(conn, &job, stage, now).await?;
-                let Some(job) = find(conn, &workspace, &id).await? else {
+                let Some(job) = find(conn, &reach, &id).await? else {
                     return Ok(Change::Missing);
                 };
                 tell(conn, store.clock(), now, &job, EventKind::JobQueued).await?;
@@ -361,7 +364,7 @@ async fn requeue(
 ) -> Result<(), Error> {
     let succeeded = job.state == JobState::Succeeded;
     let stage = stage.unwrap_or(if succeeded { Stage::Transcribe } else { job.stage });
-    let recording = recordings::find(conn, &job.workspace, &job.recording).await?;
+    let recording = recordings::find(conn, &(&job.workspace).into(), &job.recording).await?;
     let stage = match recording {
         Some(recording) if recording.media.is_none() => Stage::Acquire,
         Some(Recording { source: Source::Upload { .. }, .. }) => Stage::Transcribe,

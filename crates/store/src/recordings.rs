@@ -12,35 +12,36 @@ use sqlx::FromRow;
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::jobs::Page;
+use crate::reach::{Reach, is_seen};
 use crate::{Clock, Error, Store, deliveries, documents, media, text};
 
 macro_rules! recording_columns {
     () => {
         "serial, id, workspace_id, external_id, visibility, title, source, metadata, media_key, media_type, size_bytes, \
-         sha256, duration_s, current_transcript_id, created_at_us, updated_at_us"
+         sha256, duration_s, current_transcript_id, created_by, created_at_us, updated_at_us"
     };
 }
 
 statements! {
-    FIND = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2";
-    LOCK = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2",
-        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 FOR UPDATE";
+    FIND = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen);
+    LOCK = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen),
+        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen) " FOR UPDATE";
     /// Kept from being deleted until the transaction ends.
-    HOLD = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2",
-        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 FOR KEY SHARE";
-    PAGE = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
-        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
-        AND (CAST($4 AS TEXT) IS NULL OR external_id = $4) AND (CAST($5 AS TEXT) IS NULL OR sha256 = $5) \
-        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
+    HOLD = sqlite "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen),
+        postgres "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen) " FOR KEY SHARE";
+    PAGE = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 AND " (is_seen) " \
+        AND (CAST($4 AS TEXT) IS NULL OR source_kind = $4) \
+        AND (CAST($5 AS TEXT) IS NULL OR external_id = $5) AND (CAST($6 AS TEXT) IS NULL OR sha256 = $6) \
+        AND created_at_us >= $7 AND created_at_us < $8 ORDER BY serial DESC LIMIT $9";
     /// The same where one of these is named: SQLite looks for an index before it knows what is bound.
-    PAGE_BY_EXTERNAL_ID = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
-        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
-        AND external_id = $4 AND (CAST($5 AS TEXT) IS NULL OR sha256 = $5) \
-        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
-    PAGE_BY_SHA256 = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 \
-        AND (CAST($3 AS TEXT) IS NULL OR source_kind = $3) \
-        AND (CAST($4 AS TEXT) IS NULL OR external_id = $4) AND sha256 = $5 \
-        AND created_at_us >= $6 AND created_at_us < $7 ORDER BY serial DESC LIMIT $8";
+    PAGE_BY_EXTERNAL_ID = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 AND " (is_seen) " \
+        AND (CAST($4 AS TEXT) IS NULL OR source_kind = $4) \
+        AND external_id = $5 AND (CAST($6 AS TEXT) IS NULL OR sha256 = $6) \
+        AND created_at_us >= $7 AND created_at_us < $8 ORDER BY serial DESC LIMIT $9";
+    PAGE_BY_SHA256 = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND serial < $2 AND " (is_seen) " \
+        AND (CAST($4 AS TEXT) IS NULL OR source_kind = $4) \
+        AND (CAST($5 AS TEXT) IS NULL OR external_id = $5) AND sha256 = $6 \
+        AND created_at_us >= $7 AND created_at_us < $8 ORDER BY serial DESC LIMIT $9";
     UPDATE = "UPDATE recordings SET external_id = $2, visibility = $3, title = $4, metadata = $5, updated_at_us = $6 \
         WHERE id = $1";
     /// Workers lock their job before its recording, so deletion does as well.
@@ -61,6 +62,8 @@ statements! {
         WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1)";
     DELETE_KEYS = "DELETE FROM idempotency_keys \
         WHERE subject_id IN (SELECT CAST($1 AS TEXT) UNION ALL SELECT id FROM jobs WHERE recording_id = $1)";
+    DELETE_TOPICS = "DELETE FROM recording_topics WHERE recording_id = $1";
+    DELETE_ITEMS = "DELETE FROM collection_items WHERE recording_id = $1";
     DELETE_JOBS = "DELETE FROM jobs WHERE recording_id = $1";
     DELETE = "DELETE FROM recordings WHERE id = $1";
 }
@@ -90,6 +93,8 @@ pub struct Recording {
     pub duration: Option<f64>,
     /// The transcript to show.
     pub current_transcript: Option<TranscriptId>,
+    /// The user or service token that handed it in; `None` where that was nobody in particular.
+    pub created_by: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When something about it changed last.
@@ -164,6 +169,7 @@ pub(crate) struct RecordingRow {
     sha256: Option<String>,
     duration_s: Option<f64>,
     current_transcript_id: Option<String>,
+    created_by: Option<String>,
     created_at_us: i64,
     updated_at_us: i64,
 }
@@ -199,6 +205,7 @@ impl RecordingRow {
             current_transcript: transcript
                 .transpose()
                 .map_err(|_| corrupt("its transcript has no valid id"))?,
+            created_by: self.created_by,
             created_at: Timestamp::from_micros(self.created_at_us),
             updated_at: Timestamp::from_micros(self.updated_at_us),
             id: RecordingId::parse(&id).map_err(|_| corrupt("it has no valid id"))?,
@@ -206,46 +213,48 @@ impl RecordingRow {
     }
 }
 
-/// The recording `id` of `workspace`.
+/// The recording `id` within `reach`.
 pub(crate) async fn find(
     conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &RecordingId,
 ) -> Result<Option<Recording>, Error> {
-    let row = run!(conn, fetch_optional::<RecordingRow>, FIND, workspace.as_str(), id.as_str())?;
+    let (workspace, eyes) = (reach.workspace(), reach.eyes());
+    let row = run!(conn, fetch_optional::<RecordingRow>, FIND, workspace, id.as_str(), eyes)?;
     row.map(RecordingRow::read).transpose()
 }
 
 /// The same, which cannot be deleted until the transaction ends.
 pub(crate) async fn hold(
     conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &RecordingId,
 ) -> Result<Option<Recording>, Error> {
-    let row = run!(conn, fetch_optional::<RecordingRow>, HOLD, workspace.as_str(), id.as_str())?;
+    let (workspace, eyes) = (reach.workspace(), reach.eyes());
+    let row = run!(conn, fetch_optional::<RecordingRow>, HOLD, workspace, id.as_str(), eyes)?;
     row.map(RecordingRow::read).transpose()
 }
 
 impl Store {
-    /// The recording `id` of `workspace`, if there is one.
+    /// The recording `id` within `reach`, if there is one.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn find_recording(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &RecordingId,
     ) -> Result<Option<Recording>, Error> {
-        find(&mut self.reader().await?.conn(), workspace, id).await
+        find(&mut self.reader().await?.conn(), &reach.into(), id).await
     }
 
-    /// Recordings of `workspace`, newest first, from below the serial `before` on.
+    /// Recordings within `reach`, newest first, from below the serial `before` on.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a filter that no row can match, or where the database cannot be read.
     pub async fn page_recordings(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         filter: &RecordingFilter,
         before: Option<i64>,
         limit: u32,
@@ -258,13 +267,15 @@ impl Store {
             (None, Some(_)) => PAGE_BY_SHA256,
             (None, None) => PAGE,
         };
+        let reach = reach.into();
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<RecordingRow>,
             statement,
-            workspace.as_str(),
+            reach.workspace(),
             before.unwrap_or(i64::MAX),
+            reach.eyes(),
             filter.source.as_deref(),
             filter.external_id.as_deref(),
             filter.sha256.as_deref(),
@@ -283,7 +294,7 @@ impl Store {
     /// where the database cannot be written.
     pub async fn update_recording(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &RecordingId,
         edit: Edit,
         read_at: Option<Timestamp>,
@@ -293,10 +304,10 @@ impl Store {
         if let Some(metadata) = &edit.metadata {
             text::check_object("metadata", metadata)?;
         }
-        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(mut recording) = lock(conn, &workspace, &id).await? else {
+                let Some(mut recording) = lock(conn, &reach, &id).await? else {
                     return Ok(Edited::Missing);
                 };
                 if read_at.is_some_and(|read_at| read_at != recording.updated_at) {
@@ -324,17 +335,17 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn delete_recording(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &RecordingId,
     ) -> Result<bool, Error> {
-        let (clock, workspace, id) = (self.clock().clone(), workspace.clone(), id.clone());
+        let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
                 run!(conn, fetch_all::<(String,)>, LOCK_JOBS, id.as_str())?;
-                let Some(recording) = lock(conn, &workspace, &id).await? else {
+                let Some(recording) = lock(conn, &reach, &id).await? else {
                     return Ok(false);
                 };
-                deliveries::hold_subscribed(conn, &workspace).await?;
+                deliveries::hold_subscribed(conn, &reach.workspace).await?;
                 run!(conn, fetch_all::<(String,)>, LOCK_DELIVERIES, id.as_str())?;
                 media::delete_of(conn, &id, clock.now()).await?;
                 for statement in [
@@ -344,6 +355,8 @@ impl Store {
                     DELETE_ATTEMPTS,
                     DELETE_DELIVERIES,
                     DELETE_KEYS,
+                    DELETE_TOPICS,
+                    DELETE_ITEMS,
                     DELETE_JOBS,
                     DELETE,
                 ] {
@@ -373,10 +386,11 @@ pub(crate) fn external_id_taken(error: Error) -> Error {
 /// The recording `id`, locked until the transaction ends.
 async fn lock(
     conn: &mut Conn<'_>,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &RecordingId,
 ) -> Result<Option<Recording>, Error> {
-    let row = run!(conn, fetch_optional::<RecordingRow>, LOCK, workspace.as_str(), id.as_str())?;
+    let (workspace, eyes) = (reach.workspace(), reach.eyes());
+    let row = run!(conn, fetch_optional::<RecordingRow>, LOCK, workspace, id.as_str(), eyes)?;
     row.map(RecordingRow::read).transpose()
 }
 

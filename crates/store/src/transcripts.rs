@@ -8,6 +8,7 @@ use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
 use crate::jobs::Page;
+use crate::reach::{Reach, is_its_recording_seen};
 use crate::{Error, Store, documents};
 
 macro_rules! head_columns {
@@ -18,12 +19,12 @@ macro_rules! head_columns {
 }
 
 statements! {
-    FIND = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND id = $2";
-    PAGE = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND ($3 = '' OR recording_id = $3) \
-        ORDER BY serial DESC LIMIT $4";
+    FIND = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND id = $2 AND " (is_its_recording_seen);
+    PAGE = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND " (is_its_recording_seen) " \
+        AND ($4 = '' OR recording_id = $4) ORDER BY serial DESC LIMIT $5";
     /// The same where a recording is named: SQLite looks for an index before it knows what is bound.
-    PAGE_OF_RECORDING = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 \
-        AND recording_id = $3 ORDER BY serial DESC LIMIT $4";
+    PAGE_OF_RECORDING = "SELECT " (head_columns) " FROM transcripts WHERE workspace_id = $1 AND serial < $2 AND " (is_its_recording_seen) " \
+        AND recording_id = $4 ORDER BY serial DESC LIMIT $5";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
     CHECKPOINT = "SELECT model, sha256, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
@@ -145,45 +146,49 @@ impl HeadRow {
 }
 
 impl Store {
-    /// The head of transcript `id` of `workspace`, if there is one.
+    /// The head of transcript `id` within `reach`, if there is one.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn find_transcript(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &TranscriptId,
     ) -> Result<Option<TranscriptHead>, Error> {
+        let reach = reach.into();
         let mut reader = self.reader().await?;
         let row = run!(
             &mut reader.conn(),
             fetch_optional::<HeadRow>,
             FIND,
-            workspace.as_str(),
-            id.as_str()
+            reach.workspace(),
+            id.as_str(),
+            reach.eyes()
         )?;
         row.map(HeadRow::read).transpose()
     }
 
-    /// Heads of the transcripts of `workspace`, or of one of its recordings, newest first, from below the serial `before` on.
+    /// Heads of the transcripts within `reach`, or of one recording there, newest first, from below the serial `before` on.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn page_transcripts(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         recording: Option<&RecordingId>,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<TranscriptHead>, Error> {
         let statement = if recording.is_some() { PAGE_OF_RECORDING } else { PAGE };
+        let reach = reach.into();
         let mut reader = self.reader().await?;
         let rows = run!(
             &mut reader.conn(),
             fetch_all::<HeadRow>,
             statement,
-            workspace.as_str(),
+            reach.workspace(),
             before.unwrap_or(i64::MAX),
+            reach.eyes(),
             recording.map_or("", RecordingId::as_str),
             i64::from(limit) + 1
         )?;

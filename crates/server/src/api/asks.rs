@@ -78,13 +78,12 @@ pub(crate) fn job(fields: &mut Fields) -> NewJob {
         temperature: fields.number("temperature", 0.0, 1.0).map(|number| number as f32),
     };
     NewJob {
-        external_id: None,
-        options,
         priority: fields
             .choice("priority", Priority::ALL, Priority::name)
             .unwrap_or(Priority::Normal),
         again: fields.flag("again"),
         callback: callback(fields),
+        ..NewJob::of(options)
     }
 }
 

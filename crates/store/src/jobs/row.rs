@@ -13,8 +13,8 @@ use crate::{Error, documents};
 macro_rules! job_columns {
     () => {
         "serial, id, workspace_id, recording_id, external_id, state, stage, priority, turn, options, again, callback, \
-         attempts, workers_lost, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_at_us, \
-         started_at_us, finished_at_us, updated_at_us"
+         attempts, workers_lost, run_at_us, fence, done_s, duration_s, transcript_id, error_code, error_detail, created_by, \
+         created_at_us, started_at_us, finished_at_us, updated_at_us"
     };
 }
 
@@ -43,6 +43,7 @@ pub(crate) struct JobRow {
     transcript_id: Option<String>,
     error_code: Option<String>,
     error_detail: Option<String>,
+    created_by: Option<String>,
     created_at_us: i64,
     started_at_us: Option<i64>,
     finished_at_us: Option<i64>,
@@ -83,6 +84,7 @@ impl JobRow {
             duration: self.duration_s,
             transcript: transcript.map_err(|_| corrupt("transcript"))?,
             error,
+            created_by: self.created_by,
             created_at: Timestamp::from_micros(self.created_at_us),
             started_at: self.started_at_us.map(Timestamp::from_micros),
             finished_at: self.finished_at_us.map(Timestamp::from_micros),

@@ -39,6 +39,7 @@ mod media;
 mod outbox;
 mod ownership;
 mod people;
+mod privacy;
 mod recordings;
 mod retention;
 mod schema;

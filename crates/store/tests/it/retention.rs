@@ -93,10 +93,10 @@ async fn a_job_with_a_delivery_under_way_is_kept(db: TestDb) {
 async fn a_job_that_another_system_knows_by_its_number_is_kept(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    accepted(&store, &workspace, "sound").await;
+    let recording = sent(&store, &workspace, "sound").await;
+    store.accept(&workspace, recording, NewJob { kept: true, ..job() }, None).await.unwrap();
     transcribed(&store, &["a"]).await;
     db.clock.advance(WEEK * 2);
-    db.sql("UPDATE jobs SET kept = TRUE").await;
 
     assert_eq!(store.prune(WEEK).await.unwrap().jobs, 0);
     db.sql("UPDATE jobs SET kept = FALSE").await;

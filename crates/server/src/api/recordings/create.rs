@@ -177,6 +177,6 @@ impl About {
     /// The recording with this said about it.
     fn recording(self, source: Source, media: Option<StoredMedia>) -> NewRecording {
         let Self { title, external_id, visibility, metadata } = self;
-        NewRecording { external_id, visibility, title, source, metadata, media }
+        NewRecording { external_id, visibility, title, metadata, media, ..NewRecording::of(source) }
     }
 }
