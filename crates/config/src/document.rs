@@ -62,6 +62,7 @@ White space around a secret does not count.
 A secret that everybody knows, such as `change-me`, is refused; one that is not set switches its feature off.
 
 In `.env`, a value with a dollar sign or a space belongs in single quotes; `${NAME}` is replaced by the variable of that name.
+Lines of other programs are left alone.
 ";
 
 fn section_of_page(section: &Section) -> String {

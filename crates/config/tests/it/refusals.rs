@@ -156,6 +156,29 @@ fn a_file_that_cannot_be_parsed_is_named_with_its_line() {
 }
 
 #[test]
+fn lines_of_other_programs_stop_nothing() {
+    let theirs =
+        "APP_NAME=Sales Trainer\nexport LOG_FORMAT=%H \\d\nCACHE=${REDIS:-redis://a}\nPRICE=$5\n";
+    let config = Setup::new().env_file(&format!("{theirs}PORT=81\n")).config();
+    assert_eq!(config.server.bind.port(), 81);
+
+    for (text, line) in [
+        // The second value is the same, and ours.
+        ("APP_NAME=Sales Trainer\nAPI_KEY=Sales Trainer\n", 2),
+        // One of ours is made of it.
+        ("NAME=Sales Trainer\nAPI_KEY=${NAME}\n", 1),
+        // A setting that there might be.
+        ("HANSARD__SERVER__APIKEY=Sales Trainer\n", 1),
+        // The quote swallows what follows.
+        ("APP_NAME=Bob's shop\nPORT=81\n", 1),
+    ] {
+        let problems = Setup::new().env_file(text).problems();
+        let expected = "expected NAME=value, with quotes around a value with spaces";
+        assert_eq!(problems[0], format!(".env, line {line}: {expected}"), "{text}");
+    }
+}
+
+#[test]
 fn a_dollar_sign_in_the_env_file_is_never_lost_quietly() {
     for line in ["API_KEY=ze$bra", "API_KEY=\"ze$bra\"", "API_KEY=zebra$"] {
         let problems = Setup::new().env_file(&format!("PORT=80\n{line}\n")).problems();
