@@ -27,7 +27,7 @@ pub(crate) const SMALL_BODY_MAX: Duration = Duration::from_secs(30);
 const REQUEST_KEY_BYTES_MAX: usize = 255;
 
 /// Where a caller names a request.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// An id in a path, and what it means that there is nothing by that name.
 pub(crate) trait PathId: Id {

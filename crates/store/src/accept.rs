@@ -256,19 +256,37 @@ impl Store {
         }
     }
 
+    /// Refuses one more job when the queue is full, so that a caller hears it before the media were sent. There may be no place any
+    /// more when they have come.
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`], or where the database cannot be read.
+    pub async fn check_queue(&self) -> Result<(), Error> {
+        if self.room().load(Relaxed) > 0 {
+            return Ok(());
+        }
+        let mut reader = self.reader().await?;
+        self.count_room(&mut reader.conn()).await.map(drop)
+    }
+
     /// Refuses one more job when the queue is full. It is not counted for each job while there is much room in it.
     pub(crate) async fn admit(&self, conn: &mut Conn<'_>) -> Result<(), Error> {
         let take = |room: i64| (room > 0).then(|| room - 1);
-        if self.room().fetch_update(Relaxed, Relaxed, take).is_ok() {
-            return Ok(());
+        if self.room().fetch_update(Relaxed, Relaxed, take).is_err() {
+            let room = self.count_room(conn).await?;
+            self.room().store(room / ROOM_SHARE, Relaxed);
         }
+        Ok(())
+    }
+
+    /// How many more jobs may wait, at least one.
+    async fn count_room(&self, conn: &mut Conn<'_>) -> Result<i64, Error> {
         let max = i64::from(self.queue_max());
         let (waiting,) = run!(conn, fetch_one::<(i64,)>, WAITING, max)?;
         if waiting >= max {
             return Err(Error::QueueFull { retry_after: QUEUE_FULL_RETRY });
         }
-        self.room().store((max - waiting) / ROOM_SHARE, Relaxed);
-        Ok(())
+        Ok(max - waiting)
     }
 }
 

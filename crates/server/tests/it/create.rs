@@ -153,6 +153,32 @@ async fn a_full_queue_says_when_to_come_back_and_keeps_no_file() {
 }
 
 #[tokio::test]
+async fn a_full_queue_is_told_before_the_file_is_sent() {
+    let service = Service::start_full(1, |_| {}).await;
+    service.accept().await;
+    let unsent = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+
+    let refused = service.send(form_request(RECORDINGS, unsent)).await;
+
+    assert_eq!(refused.problem(), "queue_full");
+}
+
+#[tokio::test]
+async fn a_request_that_was_made_before_finds_its_job_in_a_full_queue() {
+    let service = Service::start_full(1, |_| {}).await;
+    let send = async || {
+        let mut request = form_request(RECORDINGS, form(&[("file", WAV)]));
+        request.headers_mut().insert("idempotency-key", "order 7".parse().unwrap());
+        service.send(request).await
+    };
+
+    let (first, again) = (send().await, send().await);
+
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.text());
+    assert_eq!(first.json()["job"]["id"], again.json()["job"]["id"]);
+}
+
+#[tokio::test]
 async fn bodies_of_other_kinds_are_refused() {
     let service = Service::start().await;
     let send = async |content_type: &str, body: &str| {

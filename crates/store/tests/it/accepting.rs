@@ -137,8 +137,11 @@ async fn a_full_queue_refuses(db: TestDb) {
     let store = db.open_with_queue(2).await;
     let workspace = workspace(&store).await;
     let first = store.accept(&workspace, remote(), job(), key("k", "h")).await.unwrap();
+    store.check_queue().await.unwrap();
     store.accept(&workspace, remote(), job(), None).await.unwrap();
 
+    let refused = store.check_queue().await;
+    assert!(matches!(refused, Err(Error::QueueFull { .. })), "{refused:?}");
     let refused = store.accept(&workspace, remote(), job(), None).await;
     assert!(matches!(refused, Err(Error::QueueFull { .. })), "{refused:?}");
     let refused = store.accept_job(&workspace, &first.recording.id, job(), None).await;

@@ -20,7 +20,7 @@ use crate::api::asks::{About, Origin};
 use crate::api::views::{JobView, RecordingView};
 use crate::api::{asks, jobs, uploads};
 use crate::caller::Caller;
-use crate::extract::{ApiJson, is_json, media_type};
+use crate::extract::{ApiJson, IDEMPOTENCY_KEY, is_json, media_type};
 use crate::fields::Fields;
 use crate::openapi::{RecordingForm, RecordingJson};
 use crate::problem::Problem;
@@ -127,6 +127,10 @@ async fn from_form(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
+    // A request that was made before finds its job all the same.
+    if !headers.contains_key(IDEMPOTENCY_KEY) {
+        app.store().check_queue().await?;
+    }
     let Form { fields, upload } = Form::read(&app, caller.workspace(), request).await?;
     let mut fields = Fields::of_form(fields);
     let asked = [&fields.canonical(), upload.sha256()];
