@@ -10,7 +10,7 @@ use hansard_domain::source::{Callback, Source};
 
 use crate::backend::{Conn, run, statements};
 use crate::deliveries::{self, Outgoing};
-use crate::events::EventData;
+use crate::events::{EventData, epoch};
 use crate::idempotency::{self, RequestKey};
 use crate::jobs::{self, Job, next_turn};
 use crate::reach::Reach;
@@ -41,7 +41,7 @@ statements! {
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17, $13, $13 WHERE $9 IS NULL OR EXISTS (SELECT 1 FROM kept) \
         RETURNING serial), \
         told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        SELECT " (epoch) ", \
         $14, $2, $15, $1, $16, $13 FROM recorded) \
         SELECT serial, EXISTS (SELECT 1 FROM endpoints WHERE workspace_id = $2 AND disabled_at_us IS NULL) FROM recorded";
     /// A job at the end of the queue, and its event.
@@ -51,7 +51,7 @@ statements! {
         RETURNING serial; \
         INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) VALUES ($12, $1, $13, $4, $14, $3)",
         postgres "WITH told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), $12, $1, $13, $4, $14, $3)) \
+        VALUES (" (epoch) ", $12, $1, $13, $4, $14, $3)) \
         INSERT INTO jobs (id, workspace_id, recording_id, external_id, kind, state, stage, priority, turn, options, \
         options_hash, again, callback, created_by, kept, attempts, run_at_us, fence, done_s, created_at_us, updated_at_us) \
         SELECT $4, $1, $5, $6, 'transcribe', 'queued', $7, $2, " (next_turn) ", $8, $9, $10, $11, $15, $16, 0, 0, 0, 0.0, $3, $3 \
@@ -395,7 +395,7 @@ async fn queue(
     let NewJob { external_id, options, priority, again, callback, created_by, kept } = job;
     let (event, now): (EventId, _) = (clock.id(), clock.now());
     let stage = if recording.media.is_some() { Stage::Transcribe } else { Stage::Acquire };
-    let mut job = Job {
+    let job = Job {
         serial: 0,
         id,
         workspace: recording.workspace.clone(),
@@ -441,6 +441,6 @@ async fn queue(
         job.created_by.as_deref(),
         kept
     )?;
-    job.serial = rows.first().map_or(0, |(serial,)| *serial);
-    Ok(job)
+    let (serial,) = rows.into_iter().next().expect("an INSERT that succeeds gives its row");
+    Ok(Job { serial, ..job })
 }

@@ -10,7 +10,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
 /// One statement, with `$1` placeholders. What changes several tables may be several statements for SQLite, parted by `; ` and
-/// with the same placeholders, and one with common table expressions for PostgreSQL: each is one round trip then.
+/// with the same placeholders, and one with common table expressions for PostgreSQL: each is one round trip then. It is run with
+/// `execute` or `fetch_all`: the others stop at the first row, and what follows would not be run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Statement {
     /// Module and constant, for error messages.

@@ -24,18 +24,27 @@ use crate::{Clock, Error, Store};
 /// Events that are read at once.
 pub const EVENTS_PER_READ_MAX: u32 = 1000;
 
+/// The number of the transaction that writes an event, on PostgreSQL.
+macro_rules! epoch {
+    () => {
+        "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs)"
+    };
+}
+
+pub(crate) use epoch;
+
 statements! {
     APPEND = sqlite "INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
         VALUES ($1, $2, $3, $4, $5, $6)",
         postgres "INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        VALUES (CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        VALUES (" (epoch) ", \
         $1, $2, $3, $4, $5, $6)";
     /// One event for each object of the JSON array `$1`, in its order.
     APPEND_ALL = sqlite "INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
         SELECT value ->> 'id', value ->> 'workspace_id', value ->> 'kind', value ->> 'subject_id', value ->> 'data', $2 \
         FROM json_each($1) ORDER BY key",
         postgres "INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        SELECT " (epoch) ", \
         id, workspace_id, kind, subject_id, data, $2 FROM ROWS FROM (json_to_recordset(CAST($1 AS JSON)) \
         AS (id TEXT, workspace_id TEXT, kind TEXT, subject_id TEXT, data TEXT)) WITH ORDINALITY AS new \
         ORDER BY ordinality";
@@ -322,6 +331,7 @@ pub(crate) async fn append_all(
     now: Timestamp,
     events: &[NewEvent<'_>],
 ) -> Result<(), Error> {
+    debug_assert!(!events.iter().any(|event| event.kind.is_deliverable()), "they would be lost");
     if events.is_empty() {
         return Ok(());
     }

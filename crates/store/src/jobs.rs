@@ -172,7 +172,7 @@ async fn lock(conn: &mut Conn<'_>, reach: &Reach, id: &JobId) -> Result<Option<J
     row.map(JobRow::read).transpose()
 }
 
-/// Writes that `job` is in `kind`'s state now, and tells whoever waits for its end.
+/// Writes that `job` is in `kind`'s state now, and tells whoever waits for its end if it ended without a result.
 pub(crate) async fn tell(
     conn: &mut Conn<'_>,
     clock: &Clock,
@@ -234,7 +234,7 @@ pub(crate) async fn end(
     }
     job.error = error;
     // Before the commit: a twin that begins to wait at this moment rests to the end of its time.
-    twins::wake(conn, &job.id).await;
+    twins::wake(conn, &job.id).await?;
     tell(conn, clock, now, &job, kind).await
 }
 

@@ -246,7 +246,7 @@ impl Store {
     /// Ends the acquire stage: the recording's media are stored. The lease stays, for the next stage.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the object was swept in the meantime, or where the database cannot be written.
+    /// [`Error::MediaSwept`] if the object was swept in the meantime, or where the database cannot be written.
     pub async fn finish_acquire(
         &self,
         lease: &Lease,

@@ -81,7 +81,8 @@ pub struct Settings {
     pub database: Database,
     /// Connections that read (SQLite), or connections at all (PostgreSQL).
     pub connections_max: u32,
-    /// Jobs that may wait at once. Where several processes share a database there may be a few more.
+    /// Jobs that may wait at once. Those accepted at the same moment may be a few too many; on PostgreSQL each process that accepts jobs lets in up to a sixteenth more, since it does not
+    /// count the queue for every job.
     pub queue_max: u32,
     /// Where media objects go.
     pub media: Media,
@@ -346,9 +347,7 @@ async fn open_postgres(
         .options([
             // What idempotency keys and claims rely on, whatever the server's own default is.
             ("default_transaction_isolation", "read committed"),
-            // Statements are written so that one plan serves all their values, as SQLite needs it. Planning takes longer than most
-            // of them do.
-            ("plan_cache_mode", "force_generic_plan"),
+            // What it compiles is run once, in less time than that takes.
             ("jit", "off"),
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),

@@ -6,7 +6,7 @@ use hansard_domain::event::EventKind;
 use hansard_domain::id::{EventId, Id, TranscriptId};
 
 use crate::backend::{Conn, run, statements};
-use crate::events::EventData;
+use crate::events::{EventData, epoch};
 use crate::jobs::Job;
 use crate::jobs::row::{JobRow, job_columns};
 use crate::leases::{Held, Lease};
@@ -36,7 +36,7 @@ macro_rules! busy_twins {
 
 statements! {
     /// The job under a lease. Of jobs with the same content one looks for its twin after the other, or neither would see the
-    /// other's transcript: SQLite has one writer, on PostgreSQL they wait here.
+    /// other's transcript: SQLite has one writer, on PostgreSQL they wait here, before they have locked anything.
     LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' AND $3 <> ''",
         postgres "SELECT " (job_columns) " FROM (SELECT *, pg_advisory_xact_lock(hashtextextended(workspace_id || '/' || $3, 0)) \
         FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE) AS held";
@@ -74,7 +74,7 @@ statements! {
         FROM held WHERE transcripts.id = $1 AND windows = $2 RETURNING held.workspace_id), \
         appended AS (INSERT INTO transcript_windows (transcript_id, ordinal, document) SELECT $1, $2, $3 FROM advanced) \
         INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        SELECT " (epoch) ", \
         $12, workspace_id, $13, $1, $14, $7 FROM advanced";
     COPIED = "SELECT duration_s, language, language_probability FROM transcripts WHERE id = $1";
 }
@@ -108,9 +108,9 @@ impl Store {
         sha256: &str,
         model: &str,
     ) -> Result<Held<Begin>, Error> {
-        let (store, lease) = (self.clone(), lease.clone());
-        let (sha256, model) = (sha256.to_owned(), model.to_owned());
-        self.write(move |conn| {
+        let (store, job) = (self.clone(), lease.job.clone());
+        let (lease, sha256, model) = (lease.clone(), sha256.to_owned(), model.to_owned());
+        let begun = self.write(move |conn| {
             Box::pin(async move {
                 let (id, fence) = (lease.job.as_str(), lease.fence);
                 let row = run!(conn, fetch_optional::<JobRow>, LOCK, id, fence, &sha256)?;
@@ -142,8 +142,12 @@ impl Store {
                     _ => Ok(Held::Yes(Begin::Go { transcript, ordinal: 0, checkpoint: None })),
                 }
             })
-        })
-        .await
+        });
+        let begun = begun.await?;
+        if begun == Held::Yes(Begin::Copied) {
+            self.wake_twins(job).await;
+        }
+        Ok(begun)
     }
 
     /// Commits window `ordinal` of `transcript` with the checkpoint after it. Refused as lost if it is not the next one.

@@ -35,15 +35,22 @@ statements! {
             WHERE its.id = jobs.recording_id))";
 }
 
-/// Makes those due that wait for `job`, which has ended. Where that fails they wait until they have rested.
-pub(crate) async fn wake(conn: &mut Conn<'_>, job: &JobId) {
-    let woken: Result<u64, Error> = run!(conn, execute, WAKE, job.as_str());
-    if let Err(error) = woken {
-        tracing::warn!(job.id = %job, error = %error, "jobs that wait for job {job} could not be woken");
-    }
+/// Makes those due that wait for `job`, which has ended.
+pub(crate) async fn wake(conn: &mut Conn<'_>, job: &JobId) -> Result<(), Error> {
+    run!(conn, execute, WAKE, job.as_str()).map(drop)
 }
 
 impl Store {
+    /// Makes those due that wait for `job`, whose end is committed. Where that fails they wait until they have rested.
+    pub(crate) async fn wake_twins(&self, job: JobId) {
+        let own = job.clone();
+        let woken =
+            self.write_apart(move |conn| Box::pin(async move { wake(conn, &own).await })).await;
+        if let Err(error) = woken {
+            tracing::warn!(job.id = %job, error = %error, "jobs that wait for job {job} were not woken");
+        }
+    }
+
     /// Gives a job back whose twin is at work, as if it had not been tried. It is due again when that one ends, and at `until` in
     /// any case.
     ///
@@ -56,7 +63,11 @@ impl Store {
             let looked = self.write_apart(move |conn| {
                 Box::pin(async move { run!(conn, execute, LOOK_AGAIN, job.as_str()).map(drop) })
             });
-            looked.await?;
+            // It rests then, and that is committed.
+            if let Err(error) = looked.await {
+                let job = &lease.job;
+                tracing::warn!(job.id = %job, error = %error, "job {job} rests without another look");
+            }
         }
         Ok(given_back)
     }

@@ -7,9 +7,9 @@ use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
 use crate::deliveries::{self, Outgoing};
-use crate::events::EventData;
+use crate::events::{EventData, epoch};
 use crate::leases::{Held, Lease};
-use crate::{Clock, Error, Store, documents, twins};
+use crate::{Clock, Error, Store, documents};
 
 /// Speeds are halved with the next job when they stand for so many, so that they follow a change of machine or load.
 const SPEED_JOBS_MAX: i64 = 50;
@@ -27,7 +27,8 @@ macro_rules! add_speed {
 statements! {
     /// Changes nothing if the lease is lost or the transcript is not the job's. Otherwise job and stage have ended, the recording
     /// shows the transcript, which is complete, and the log says so; the callback is given. Unless `$17`, nothing changes
-    /// either if there is a callback or an endpoint that may have to be told.
+    /// either if there is a callback or an endpoint that may have to be told, or if PostgreSQL would have to wait for the job: what
+    /// it knows of the endpoints would be old by then.
     ///
     /// The measurement is one row that every job changes: on PostgreSQL each would wait for the commit of the one before it.
     /// One that would have to wait is left out instead; of many jobs a sample says the same.
@@ -50,7 +51,8 @@ statements! {
         (add_speed),
         postgres "WITH held AS (UPDATE jobs SET done_s = $4, duration_s = $4, stage = 'transcribe', state = 'succeeded', \
         error_code = NULL, error_detail = NULL, lease_owner = NULL, lease_until_us = NULL, fence = fence + 1, \
-        finished_at_us = $6, updated_at_us = $6 WHERE id = $1 AND fence = $9 AND state = 'running' AND transcript_id = $3 \
+        finished_at_us = $6, updated_at_us = $6 WHERE id = CASE WHEN $17 THEN $1 \
+        ELSE (SELECT id FROM jobs WHERE id = $1 FOR UPDATE SKIP LOCKED) END AND fence = $9 AND state = 'running' AND transcript_id = $3 \
         AND ($17 OR (callback IS NULL \
         AND NOT EXISTS (SELECT 1 FROM endpoints WHERE endpoints.workspace_id = jobs.workspace_id AND disabled_at_us IS NULL))) \
         RETURNING id, workspace_id, stage, attempts, callback), \
@@ -63,7 +65,7 @@ statements! {
         ON CONFLICT (job_id, stage) DO UPDATE SET attempts = EXCLUDED.attempts, \
         started_at_us = EXCLUDED.started_at_us, finished_at_us = EXCLUDED.finished_at_us), \
         told AS (INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
-        SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + (SELECT shift FROM event_epochs), \
+        SELECT " (epoch) ", \
         $10, workspace_id, $11, id, $12, $6 FROM held), \
         measured AS (INSERT INTO engine_speeds (model, audio_s, wall_s, jobs) SELECT $13, $14, CAST($15 AS DOUBLE PRECISION), 1 FROM held \
         WHERE $15 > 0.0 AND pg_try_advisory_xact_lock(hashtextextended($13, 1)) " (add_speed) ") \
@@ -105,31 +107,21 @@ impl Store {
         let (quiet, clock) = (end.clone(), self.clock().clone());
         // Nearly always nobody has to be told: then the end is one statement.
         let ended = self.write_apart(move |conn| {
-            Box::pin(async move {
-                let closed = close(conn, &clock, &quiet, Telling::Nobody).await?;
-                if closed.is_some() {
-                    twins::wake(conn, &quiet.lease.job).await;
-                }
-                Ok(closed.is_some())
-            })
+            Box::pin(async move { close(conn, &clock, &quiet, Telling::Nobody).await })
         });
-        if ended.await? {
-            return Ok(Held::Yes(()));
-        }
         let (job, clock) = (end.lease.job.clone(), self.clock().clone());
-        let told = self
-            .write(move |conn| Box::pin(async move { succeed(conn, &clock, &end).await }))
-            .await?;
-        if told == Held::Yes(()) {
-            let woken = self.write_apart(move |conn| {
-                Box::pin(async move {
-                    twins::wake(conn, &job).await;
-                    Ok(())
-                })
-            });
-            woken.await?;
+        let held = match ended.await? {
+            Some(_) => Held::Yes(()),
+            None => {
+                let told = self
+                    .write(move |conn| Box::pin(async move { succeed(conn, &clock, &end).await }));
+                told.await?
+            }
+        };
+        if held == Held::Yes(()) {
+            self.wake_twins(job).await;
         }
-        Ok(told)
+        Ok(held)
     }
 }
 
