@@ -81,8 +81,8 @@ pub struct Settings {
     pub database: Database,
     /// Connections that read (SQLite), or connections at all (PostgreSQL).
     pub connections_max: u32,
-    /// Jobs that may wait at once. Those accepted at the same moment may be a few too many; on PostgreSQL each process that accepts jobs lets in up to a sixteenth more, since it does not
-    /// count the queue for every job.
+    /// Jobs that may wait at once. Those accepted at the same moment may be a few too many; on PostgreSQL each process that
+    /// accepts jobs lets in up to a sixteenth more, since it does not count the queue for every job.
     pub queue_max: u32,
     /// Where media objects go.
     pub media: Media,

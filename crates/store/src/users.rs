@@ -16,9 +16,11 @@ use crate::jobs::Page;
 use crate::{Clock, Error, Store, text, workspaces};
 use row::{UserRow, user_columns};
 
+pub(crate) mod edit;
 pub(crate) mod provision;
 pub(crate) mod row;
 
+pub use edit::{UserEdit, UserEdited};
 pub use provision::{Claimed, Identity, NewIdentity, Provisioned, TOUCH_EVERY};
 
 /// Bytes of an e-mail address, a name or a username.
@@ -45,7 +47,6 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11)";
     SAVE = "UPDATE users SET email = $2, email_key = $3, username = $4, name = $5, role = $6, role_is_local = $7, \
         disabled_at_us = $8, updated_at_us = $9 WHERE id = $1";
-    SET_PASSWORD = "UPDATE users SET password_hash = $2 WHERE id = $1";
     END_SESSIONS = "DELETE FROM sessions WHERE user_id = $1";
     BUMP = "UPDATE users SET revocations = revocations + 1, updated_at_us = $2 WHERE id = $1 AND erasing_at_us IS NULL \
         RETURNING revocations";
@@ -147,34 +148,6 @@ pub enum UserName {
     Email(String),
     /// By username.
     Username(String),
-}
-
-/// What is to change about a user; `None` leaves a thing as it is. Has no `Debug`, which would show the hash of the password.
-#[derive(Clone, Default)]
-pub struct UserEdit {
-    /// The e-mail address, or none any more.
-    pub email: Option<Option<String>>,
-    /// The username, or none any more.
-    pub username: Option<Option<String>>,
-    /// The name, or none any more.
-    pub name: Option<Option<String>>,
-    /// The role, which a provider's groups no longer change then.
-    pub role: Option<Role>,
-    /// Whether the user may not come in. Disabling ends all sessions.
-    pub is_disabled: Option<bool>,
-    /// The password, as a PHC string of Argon2id, or none any more. Either ends all sessions.
-    pub password_hash: Option<Option<String>>,
-}
-
-/// What came of an attempt to change a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserEdited {
-    /// It is this now.
-    Done(Box<User>),
-    /// There is no such user, or one who is being erased.
-    Missing,
-    /// Nobody else governs the installation.
-    LastAdmin,
 }
 
 /// A user who is locked, together with all who govern.
@@ -439,51 +412,6 @@ impl Store {
         Ok(Page::cut(users, limit, |user| user.serial))
     }
 
-    /// Changes user `id`. Whoever becomes an administrator becomes admin of `home` as well, if that has none.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for names that cannot be kept, [`Error::EmailTaken`], [`Error::UsernameTaken`], or where the
-    /// database cannot be written.
-    pub async fn update_user(
-        &self,
-        id: &UserId,
-        edit: UserEdit,
-        home: &WorkspaceId,
-        by: &By,
-    ) -> Result<UserEdited, Error> {
-        check_names(
-            edit.email.as_ref().and_then(Option::as_deref),
-            edit.username.as_ref().and_then(Option::as_deref),
-            edit.name.as_ref().and_then(Option::as_deref),
-        )?;
-        let (clock, id, by) = (self.clock().clone(), id.clone(), by.clone());
-        let home = home.clone();
-        self.write(move |conn| {
-            Box::pin(async move {
-                let Some(locked) = lock(conn, &id).await? else { return Ok(UserEdited::Missing) };
-                if locked.user.erasing_at.is_some() {
-                    return Ok(UserEdited::Missing);
-                }
-                let edited = edited(&locked.user, &edit, clock.now())?;
-                if locked.is_last_admin() && !edited.governs() {
-                    return Ok(UserEdited::LastAdmin);
-                }
-                save(conn, &clock, &locked.user, &edited, &home, &by).await?;
-                if let Some(password) = &edit.password_hash {
-                    run!(&mut *conn, execute, SET_PASSWORD, id.as_str(), password.as_deref())
-                        .map_err(taken)?;
-                    let entry = NewAudit::done(AuditKind::UserPasswordChanged).about(&id);
-                    audit::write(conn, &clock, &by, entry).await?;
-                }
-                if edit.password_hash.is_some() || edited.disabled_at.is_some() {
-                    end_sessions(conn, &id).await?;
-                }
-                Ok(UserEdited::Done(Box::new(edited)))
-            })
-        })
-        .await
-    }
-
     /// Ends all of MxWhisper's tokens of user `id`, and returns the count that new ones must have; `None` if there is no such
     /// user.
     ///
@@ -513,27 +441,4 @@ impl Store {
         let (count,) = run!(&mut reader.conn(), fetch_one::<(i64,)>, HAS_CREDENTIALS, now)?;
         Ok(count > 0)
     }
-}
-
-/// What `user` is after `edit`.
-fn edited(user: &User, edit: &UserEdit, now: Timestamp) -> Result<User, Error> {
-    let mut edited = user.clone();
-    edited.email = edit.email.clone().unwrap_or(edited.email);
-    edited.username = edit.username.clone().unwrap_or(edited.username);
-    edited.name = edit.name.clone().unwrap_or(edited.name);
-    if let Some(role) = edit.role {
-        edited.role = role;
-        edited.role_is_local = true;
-    }
-    if let Some(is_disabled) = edit.is_disabled {
-        edited.disabled_at = is_disabled.then(|| user.disabled_at.unwrap_or(now));
-    }
-    if let Some(password) = &edit.password_hash {
-        edited.has_password = password.is_some();
-    }
-    if edited.has_password && edited.email.is_none() {
-        return Err(Error::Invalid("a password needs an e-mail address".to_owned()));
-    }
-    edited.updated_at = now;
-    Ok(edited)
 }

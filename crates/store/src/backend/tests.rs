@@ -40,6 +40,7 @@ const ALL: &[&[Statement]] = &[
     crate::uploads::piece::ALL,
     crate::uploads::sweep::ALL,
     crate::users::ALL,
+    crate::users::edit::ALL,
     crate::users::provision::ALL,
     crate::workspaces::ALL,
 ];
