@@ -24,6 +24,7 @@ mod problem;
 mod routes;
 mod serve;
 mod settings;
+mod shield;
 mod wire;
 
 pub use app::{App, Engine, EngineState, Error, Models, Parts};

@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Caller;
 use crate::middleware;
 use crate::problem::Problem;
+use crate::shield::shield;
 use crate::{App, adapters, api, documents, openapi, probes};
 
 /// Who may call a route.
@@ -217,6 +218,7 @@ fn routed(app: App, routes: impl IntoIterator<Item = Route>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(app.clone(), middleware::hurry))
+        .layer(from_fn_with_state(app.clone(), shield))
         .layer(from_fn_with_state(app.clone(), middleware::answer))
         .with_state(app)
 }

@@ -105,6 +105,40 @@ async fn what_is_not_there_is_a_problem_too() {
 }
 
 #[tokio::test]
+async fn every_answer_tells_browsers_to_make_nothing_else_of_it() {
+    let service = Service::start_with(|settings| {
+        settings.public_url = Some("https://hansard.example".to_owned());
+    })
+    .await;
+    let nowhere = Declaration {
+        method: Method::GET,
+        path: "/nothing".to_owned(),
+        access: Access::Public,
+        is_listed: false,
+    };
+    let wrong_method =
+        Declaration { method: Method::PUT, path: "/healthz".to_owned(), ..nowhere.clone() };
+
+    for route in declarations().iter().chain([&nowhere, &wrong_method]) {
+        let answers = [
+            call(&service, route, &[]).await,
+            call(&service, route, &[("host", "evil.example")]).await,
+        ];
+        for answer in answers {
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{route:?}");
+            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{route:?}");
+            assert_eq!(answer.header("x-frame-options"), "DENY", "{route:?}");
+            assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{route:?}");
+            assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{route:?}");
+            let policy = answer.header("content-security-policy");
+            assert!(policy.contains("frame-ancestors 'none'"), "{route:?}: {policy}");
+            let caching = answer.header("cache-control");
+            assert!(["no-store", "no-cache", "private, no-cache"].contains(&caching), "{route:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_problem_points_at_a_page_that_is_served() {
     let service = Service::start().await;
     let problem = service.get("/api/v1/nothing").await.json();
