@@ -234,6 +234,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyReused => Self::new(ProblemCode::IdempotencyKeyReused),
             StoreError::TooManyEndpoints => Self::new(ProblemCode::TooManyEndpoints),
             StoreError::ExternalIdTaken => Self::new(ProblemCode::ExternalIdTaken),
+            StoreError::TopicNameTaken => Self::new(ProblemCode::TopicNameTaken),
             StoreError::EmailTaken => Self::new(ProblemCode::EmailTaken),
             StoreError::UsernameTaken => Self::new(ProblemCode::UsernameTaken),
             StoreError::IdentityTaken => Self::new(ProblemCode::IdentityTaken),

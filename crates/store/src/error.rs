@@ -65,6 +65,9 @@ pub enum Error {
     /// Another recording of the workspace has this external id.
     #[error("another recording has this external id")]
     ExternalIdTaken,
+    /// Another topic has this name.
+    #[error("another topic has this name")]
+    TopicNameTaken,
     /// The queue holds as many jobs as it may.
     #[error("the queue is full")]
     QueueFull {

@@ -27,6 +27,7 @@ macro_rules! on_both {
 
 mod accepting;
 mod audit;
+mod collections;
 mod contending;
 mod coverage;
 mod db;
@@ -45,6 +46,7 @@ mod retention;
 mod schema;
 mod sessions;
 mod tokens;
+mod topics;
 mod transcribing;
 mod upgrading;
 mod uploads;
