@@ -126,8 +126,14 @@ impl Store {
         let open = |source| Error::Open { address: address.clone(), source };
         let backend = match &settings.database {
             Database::Sqlite { path } => {
+                // Of several that turn a new file into one with a write-ahead log, SQLite refuses all but one, without waiting.
+                let alone = lock_file(path).await.map_err(|error| match error {
+                    Error::File { source, .. } => open(sqlx::Error::Io(source)),
+                    other => other,
+                })?;
                 let (writing, readers) =
                     open_sqlite(path, settings.connections_max).await.map_err(open)?;
+                drop(alone);
                 let writer =
                     Writer::start(writing.clone()).map_err(|error| open(sqlx::Error::Io(error)))?;
                 Backend::Sqlite { path: path.clone(), readers, writing, writer }
