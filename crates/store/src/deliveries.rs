@@ -55,6 +55,11 @@ statements! {
     /// Before their attempts go, so that no attempt is added meanwhile.
     LOCK_OF_ENDPOINT = sqlite "SELECT id FROM deliveries WHERE endpoint_id = $1",
         postgres "SELECT id FROM deliveries WHERE endpoint_id = $1 ORDER BY serial FOR UPDATE";
+    LOCK_ABOUT = sqlite "SELECT id FROM deliveries WHERE subject_id = $1",
+        postgres "SELECT id FROM deliveries WHERE subject_id = $1 ORDER BY serial FOR UPDATE";
+    DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id = $1";
+    DELETE_KEYS = "DELETE FROM idempotency_keys WHERE subject_id = $1";
+    DELETE = "DELETE FROM deliveries WHERE id = $1";
     DELETE_ATTEMPTS_OF_ENDPOINT = "DELETE FROM delivery_attempts WHERE delivery_id IN \
         (SELECT id FROM deliveries WHERE endpoint_id = $1)";
     DELETE_OF_ENDPOINT = "DELETE FROM deliveries WHERE endpoint_id = $1";
@@ -294,6 +299,27 @@ pub(crate) async fn delete_of_endpoint(
     run!(conn, fetch_all::<(String,)>, LOCK_OF_ENDPOINT, endpoint.as_str())?;
     run!(conn, execute, DELETE_ATTEMPTS_OF_ENDPOINT, endpoint.as_str())?;
     run!(conn, execute, DELETE_OF_ENDPOINT, endpoint.as_str()).map(drop)
+}
+
+/// Removes a delivery, which is locked, with its attempts and the key that it was asked for under.
+pub(crate) async fn delete(conn: &mut Conn<'_>, id: &str) -> Result<(), Error> {
+    for statement in [DELETE_ATTEMPTS, DELETE_KEYS, DELETE] {
+        run!(conn, execute, statement, id)?;
+    }
+    Ok(())
+}
+
+/// Removes what was ever to be delivered about `subject`, in `workspace`. Nothing is added until the transaction ends.
+pub(crate) async fn delete_about(
+    conn: &mut Conn<'_>,
+    workspace: &WorkspaceId,
+    subject: &str,
+) -> Result<(), Error> {
+    hold_subscribed(conn, workspace).await?;
+    for (id,) in run!(conn, fetch_all::<(String,)>, LOCK_ABOUT, subject)? {
+        delete(conn, &id).await?;
+    }
+    Ok(())
 }
 
 async fn find(

@@ -11,7 +11,7 @@ use sqlx::FromRow;
 
 use crate::audit::{self, By, NewAudit};
 use crate::backend::{Conn, Statement, run, statements};
-use crate::{Clock, Error, Store, users};
+use crate::{Clock, Error, Store, deliveries, users};
 
 /// Rows that one transaction removes, so that no writer waits long.
 const BATCH: i64 = 200;
@@ -48,8 +48,6 @@ statements! {
     /// Before their attempts go, so that no attempt is added meanwhile.
     LOCK_DELIVERIES = sqlite "SELECT id FROM deliveries WHERE workspace_id = $1 ORDER BY serial LIMIT $2",
         postgres "SELECT id FROM deliveries WHERE workspace_id = $1 ORDER BY serial LIMIT $2 FOR UPDATE";
-    DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id = $1";
-    DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = $1";
     DELETE_ENDPOINTS = "DELETE FROM endpoints WHERE workspace_id = $1";
     DELETE_EVENTS = "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE workspace_id = $1 ORDER BY seq LIMIT $2)";
     DELETE_KEYS = "DELETE FROM idempotency_keys WHERE workspace_id = $1";
@@ -194,8 +192,7 @@ async fn delete_deliveries(conn: &mut Conn<'_>, workspace: &WorkspaceId) -> Resu
     let home = workspace.as_str();
     let found = run!(&mut *conn, fetch_all::<(String,)>, LOCK_DELIVERIES, home, BATCH)?;
     for (delivery,) in &found {
-        run!(&mut *conn, execute, DELETE_ATTEMPTS, delivery)?;
-        run!(&mut *conn, execute, DELETE_DELIVERY, delivery)?;
+        deliveries::delete(conn, delivery).await?;
     }
     Ok(found.len() as u64)
 }

@@ -3,6 +3,7 @@
 //! A job moves along `queued -> running -> succeeded | failed | cancelled`; a lease makes the first step
 //! ([`crate::leases`]), and a retry leads back to `queued`. Every step writes its event in the same transaction.
 
+pub(crate) mod delete;
 pub(crate) mod queue;
 pub(crate) mod row;
 

@@ -21,6 +21,7 @@ macro_rules! recording_columns {
          sha256, duration_s, current_transcript_id, created_by, created_at_us, updated_at_us"
     };
 }
+pub(crate) use recording_columns;
 
 statements! {
     FIND = "SELECT " (recording_columns) " FROM recordings WHERE workspace_id = $1 AND id = $2 AND " (is_seen);
@@ -211,6 +212,15 @@ impl RecordingRow {
             id: RecordingId::parse(&id).map_err(|_| corrupt("it has no valid id"))?,
         })
     }
+}
+
+/// The id of a recording in a row that refers to it.
+pub(crate) fn read_id(id: &str) -> Result<RecordingId, Error> {
+    RecordingId::parse(id).map_err(|error| Error::Corrupt {
+        table: "recordings",
+        id: id.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// The recording `id` within `reach`.
@@ -410,7 +420,8 @@ async fn save(conn: &mut Conn<'_>, recording: &Recording) -> Result<(), Error> {
     .map_err(external_id_taken)
 }
 
-async fn tell(
+/// Writes that `kind` happened to `recording`.
+pub(crate) async fn tell(
     conn: &mut Conn<'_>,
     clock: &Clock,
     recording: &Recording,

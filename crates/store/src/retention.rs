@@ -9,7 +9,7 @@ use hansard_domain::id::{Id, TranscriptId};
 use hansard_domain::time::Timestamp;
 
 use crate::backend::{Conn, run, statements};
-use crate::{Error, Store, transcripts};
+use crate::{Error, Store, deliveries, jobs, transcripts};
 
 /// How long a caller may repeat a request under the same idempotency key.
 pub const KEYS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,14 +28,9 @@ statements! {
         postgres "SELECT id, transcript_id FROM jobs WHERE finished_at_us < $1 AND NOT kept AND NOT EXISTS \
             (SELECT 1 FROM deliveries WHERE subject_id = jobs.id AND state = 'pending') \
             ORDER BY finished_at_us LIMIT $2 FOR UPDATE SKIP LOCKED";
-    DELETE_STAGES = "DELETE FROM job_stages WHERE job_id = $1";
-    DELETE_KEYS_OF = "DELETE FROM idempotency_keys WHERE subject_id = $1";
-    DELETE_JOB = "DELETE FROM jobs WHERE id = $1";
     OLD_DELIVERIES = sqlite "SELECT id FROM deliveries WHERE finished_at_us < $1 ORDER BY finished_at_us LIMIT $2",
         postgres "SELECT id FROM deliveries WHERE finished_at_us < $1 ORDER BY finished_at_us LIMIT $2 \
             FOR UPDATE SKIP LOCKED";
-    DELETE_ATTEMPTS = "DELETE FROM delivery_attempts WHERE delivery_id = $1";
-    DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = $1";
     DELETE_EVENTS = sqlite "DELETE FROM events WHERE seq IN \
             (SELECT seq FROM events WHERE created_at_us < $1 ORDER BY created_at_us LIMIT $2)",
         postgres "DELETE FROM events WHERE seq = ANY(ARRAY( \
@@ -167,9 +162,7 @@ async fn prune_jobs(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error> {
         {
             transcripts::discard(conn, &transcript).await?;
         }
-        run!(conn, execute, DELETE_STAGES, job)?;
-        run!(conn, execute, DELETE_KEYS_OF, job)?;
-        run!(conn, execute, DELETE_JOB, job)?;
+        jobs::delete::remove(conn, job).await?;
     }
     Ok(old.len() as u64)
 }
@@ -177,9 +170,7 @@ async fn prune_jobs(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error> {
 async fn prune_deliveries(conn: &mut Conn<'_>, before: i64) -> Result<u64, Error> {
     let old = run!(conn, fetch_all::<(String,)>, OLD_DELIVERIES, before, BATCH)?;
     for (delivery,) in &old {
-        run!(conn, execute, DELETE_ATTEMPTS, delivery)?;
-        run!(conn, execute, DELETE_KEYS_OF, delivery)?;
-        run!(conn, execute, DELETE_DELIVERY, delivery)?;
+        deliveries::delete(conn, delivery).await?;
     }
     Ok(old.len() as u64)
 }

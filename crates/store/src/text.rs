@@ -22,6 +22,11 @@ pub(crate) fn check_object(name: &str, value: &str) -> Result<(), Error> {
     }
 }
 
+/// `values` as one value of a statement: a JSON array of texts.
+pub(crate) fn list<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+    serde_json::Value::from_iter(values).to_string()
+}
+
 /// The same text, with the character for the unknown in place of NUL: for reports that must not fail.
 pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
@@ -43,6 +48,12 @@ mod tests {
         );
         assert!(check("title", Some("a b")).is_ok() && check("title", None).is_ok());
         assert_eq!(without_nul("a\0b"), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn a_list_is_a_json_array() {
+        assert_eq!(list(["a", "\"b"]), r#"["a","\"b"]"#);
+        assert_eq!(list([]), "[]");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use crate::backend::{Conn, run, statements};
 use crate::jobs::Page;
 use crate::reach::{Reach, is_its_recording_seen};
-use crate::{Error, Store, documents};
+use crate::{Error, Store, documents, text};
 
 macro_rules! head_columns {
     () => {
@@ -27,6 +27,13 @@ statements! {
         AND recording_id = $4 ORDER BY serial DESC LIMIT $5";
     WINDOWS = "SELECT ordinal, document FROM transcript_windows WHERE transcript_id = $1 AND ordinal >= $2 \
         ORDER BY ordinal LIMIT $3";
+    /// Of the transcripts in the JSON array `$1`.
+    WINDOWS_OF = sqlite "SELECT transcript_id, ordinal, document FROM transcript_windows \
+            WHERE transcript_id IN (SELECT value FROM json_each($1)) AND (transcript_id, ordinal) > ($2, $3) \
+            ORDER BY transcript_id, ordinal LIMIT $4",
+        postgres "SELECT transcript_id, ordinal, document FROM transcript_windows \
+            WHERE transcript_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON)))) \
+            AND (transcript_id, ordinal) > ($2, $3) ORDER BY transcript_id, ordinal LIMIT $4";
     CHECKPOINT = "SELECT model, sha256, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
     COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
         language_probability, duration_s, windows, created_at_us, completed_at_us) \
@@ -220,6 +227,53 @@ impl Store {
             .map(|(_, text)| documents::read("transcript_windows", id.as_str(), text))
             .collect()
     }
+}
+
+/// A window, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacedWindow {
+    /// The transcript that it belongs to.
+    pub transcript: TranscriptId,
+    /// Its number there, from 0.
+    pub ordinal: i64,
+    /// The window.
+    pub window: Window,
+}
+
+impl Store {
+    /// Up to [`WINDOWS_PER_PAGE_MAX`] windows of all of these transcripts, one transcript after the other, from behind `after`
+    /// on: as far as a caller may read them in one go who is asked for many texts.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn windows_of_all(
+        &self,
+        ids: &[TranscriptId],
+        after: Option<&PlacedWindow>,
+    ) -> Result<Vec<PlacedWindow>, Error> {
+        let (last, ordinal) =
+            after.map_or(("", 0), |after| (after.transcript.as_str(), after.ordinal));
+        let ids = text::list(ids.iter().map(Id::as_str));
+        let limit = i64::from(WINDOWS_PER_PAGE_MAX);
+        let mut reader = self.reader().await?;
+        let conn = &mut reader.conn();
+        type Row = (String, i64, String);
+        let rows = run!(conn, fetch_all::<Row>, WINDOWS_OF, ids, last, ordinal, limit)?;
+        let read = |(id, ordinal, text): Row| {
+            let window = documents::read("transcript_windows", &id, &text)?;
+            Ok(PlacedWindow { transcript: read_id(id)?, ordinal, window })
+        };
+        rows.into_iter().map(read).collect()
+    }
+}
+
+/// The id of a transcript in a row.
+pub(crate) fn read_id(id: String) -> Result<TranscriptId, Error> {
+    TranscriptId::parse(&id).map_err(|error| Error::Corrupt {
+        table: "transcripts",
+        id,
+        reason: error.to_string(),
+    })
 }
 
 /// A transcript that a job goes on with.

@@ -21,6 +21,7 @@ const ALL: &[&[Statement]] = &[
     crate::events::ALL,
     crate::idempotency::ALL,
     crate::jobs::ALL,
+    crate::jobs::delete::ALL,
     crate::jobs::queue::ALL,
     crate::leases::ALL,
     crate::limits::ALL,
@@ -117,10 +118,11 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Where there is more than one index, the one that finds the fewest rows.
-const CHOICES: [(&str, &str); 13] = [
+const CHOICES: [(&str, &str); 14] = [
     ("audit::PAGE_ABOUT", "audit_by_subject"),
     ("audit::PAGE_OF_ACTOR", "audit_by_actor"),
     ("audit::PAGE_OF_WORKSPACE", "audit_by_workspace"),
+    ("deliveries::LOCK_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_TO", "deliveries_by_endpoint"),
     ("jobs::PAGE_OF_RECORDING", "jobs_by_recording"),

@@ -31,6 +31,7 @@ mod collections;
 mod contending;
 mod coverage;
 mod db;
+mod deleting_jobs;
 mod erase;
 mod events;
 mod jobs;
