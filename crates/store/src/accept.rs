@@ -290,7 +290,7 @@ impl Store {
     }
 }
 
-fn check_recording(recording: &NewRecording) -> Result<(), Error> {
+pub(crate) fn check_recording(recording: &NewRecording) -> Result<(), Error> {
     text::check("external id", recording.external_id.as_deref())?;
     text::check("title", recording.title.as_deref())?;
     text::check("creator", recording.created_by.as_deref())?;
@@ -323,7 +323,7 @@ async fn found(
 }
 
 /// Writes `recording`, and tells of it.
-async fn record(
+pub(crate) async fn record(
     conn: &mut Conn<'_>,
     clock: &Clock,
     workspace: &WorkspaceId,

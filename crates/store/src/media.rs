@@ -260,6 +260,11 @@ pub(crate) async fn keep(
     run!(conn, execute, REPLACE, recording.as_str(), key, now.as_micros()).map(drop)
 }
 
+/// Marks an object that was announced as one to delete.
+pub(crate) async fn abandon(conn: &mut Conn<'_>, key: &str, now: Timestamp) -> Result<(), Error> {
+    run!(conn, execute, ABANDON, key, now.as_micros()).map(drop)
+}
+
 /// Marks the objects of `recording` as ones to delete.
 pub(crate) async fn delete_of(
     conn: &mut Conn<'_>,
@@ -371,10 +376,7 @@ impl Store {
 
     /// Gives up an object that was announced: the next sweep removes what there is of it.
     pub async fn abandon_media(&self, key: &str) -> Result<(), Error> {
-        let (key, now) = (key.to_owned(), self.clock().now().as_micros());
-        self.write(move |conn| {
-            Box::pin(async move { run!(conn, execute, ABANDON, &key, now).map(drop) })
-        })
-        .await
+        let (key, now) = (key.to_owned(), self.clock().now());
+        self.write(move |conn| Box::pin(async move { abandon(conn, &key, now).await })).await
     }
 }

@@ -22,9 +22,8 @@ use crate::documents::hex;
 use crate::jobs::Page;
 use crate::users::User;
 use crate::users::provision::TOUCH_EVERY;
-use crate::users::row::{UserRow, user_columns};
 use crate::workspaces::read_role;
-use crate::{Clock, Error, Store, text, users};
+use crate::{Clock, Error, Store, text, users, workspaces};
 use row::{TokenRow, token_columns, write_scopes};
 
 pub(crate) mod jwt;
@@ -56,13 +55,9 @@ statements! {
     FIND = "SELECT " (token_columns) " FROM tokens WHERE id = $1";
     CHECK = "SELECT " (checked_columns) " FROM tokens LEFT JOIN memberships \
         ON memberships.workspace_id = tokens.workspace_id AND memberships.user_id = tokens.user_id WHERE tokens.id = $1";
-    OWNER = "SELECT " (user_columns) " FROM users WHERE id = $1";
     PAGE = "SELECT " (token_columns) " FROM tokens WHERE serial < $1 \
         AND (CAST($2 AS TEXT) IS NULL OR workspace_id = $2) AND (CAST($3 AS TEXT) IS NULL OR user_id = $3) \
         AND (CAST($4 AS TEXT) IS NULL OR kind = $4) ORDER BY serial DESC LIMIT $5";
-    /// Tokens of a workspace are made one after the other, so that there are never too many.
-    HOLD_WORKSPACE = sqlite "SELECT id FROM workspaces WHERE id = $1",
-        postgres "SELECT id FROM workspaces WHERE id = $1 FOR NO KEY UPDATE";
     COUNT_KEYS = "SELECT COUNT(*) FROM tokens WHERE user_id = $1 AND kind = 'key' \
         AND (revoked_at_us IS NULL OR revoked_at_us > $2) AND (expires_at_us IS NULL OR expires_at_us > $2)";
     COUNT_SERVICE = "SELECT COUNT(*) FROM tokens WHERE workspace_id = $1 AND kind = 'service' \
@@ -277,18 +272,18 @@ async fn has_place(conn: &mut Conn<'_>, new: &NewToken, now: Timestamp) -> Resul
     if let Some(user) = &new.user {
         let locked = users::lock(conn, user).await?;
         let is_there = locked.is_some_and(|locked| locked.user.disabled_at.is_none());
-        let role = crate::workspaces::role(conn, &new.workspace, user).await?;
+        let role = workspaces::role(conn, &new.workspace, user).await?;
         if !is_there || role.is_none() {
             return Ok(false);
         }
     }
-    let workspace = new.workspace.as_str();
-    if run!(&mut *conn, fetch_optional::<(String,)>, HOLD_WORKSPACE, workspace)?.is_none() {
+    // Tokens of a workspace are made one after the other, so that there are never too many.
+    if workspaces::lock(conn, &new.workspace).await?.is_none() {
         return Ok(false);
     }
     let (statement, owner) = match &new.user {
         Some(user) => (COUNT_KEYS, user.as_str()),
-        None => (COUNT_SERVICE, workspace),
+        None => (COUNT_SERVICE, new.workspace.as_str()),
     };
     let (count,) = run!(conn, fetch_one::<(i64,)>, statement, owner, now.as_micros())?;
     if count >= i64::from(TOKENS_MAX) {
@@ -358,10 +353,9 @@ impl Store {
         let role = |name: String| read_role(token.workspace.as_ref().map_or("", Id::as_str), &name);
         let member = row.member_role.map(role).transpose()?;
         let user = match &token.user {
-            Some(user) => run!(&mut conn, fetch_optional::<UserRow>, OWNER, user.as_str())?,
+            Some(user) => users::find(&mut conn, user).await?,
             None => None,
         };
-        let user = user.map(UserRow::read).transpose()?;
         let CheckRow { hash, previous_hash, .. } = row;
         Ok(Some(TokenCheck { token, hash, previous_hash, user, member }))
     }

@@ -179,15 +179,23 @@ pub(crate) async fn take_home(
     user: &UserId,
     by: &By,
 ) -> Result<(), Error> {
-    run!(&mut *conn, fetch_optional::<WorkspaceRow>, LOCK, home.as_str())?;
+    lock(conn, home).await?;
     let (admins,) = run!(&mut *conn, fetch_one::<(i64,)>, HAS_ADMIN, home.as_str())?;
     if admins > 0 {
         return Ok(());
     }
     join(conn, clock, home, user, Role::Admin).await?;
-    let data = json!({ "user_id": user.as_str(), "role": Role::Admin.name() });
-    let entry = NewAudit::done(AuditKind::MemberAdded).about(user).within(home).with(&data);
-    audit::write(conn, clock, by, entry).await
+    let added = entry(AuditKind::MemberAdded, home, user, Some(Role::Admin));
+    audit::write(conn, clock, by, added).await
+}
+
+/// The workspace `id`, locked until the transaction ends. Whoever puts something into it does not wait.
+pub(crate) async fn lock(
+    conn: &mut Conn<'_>,
+    id: &WorkspaceId,
+) -> Result<Option<Workspace>, Error> {
+    let row = run!(conn, fetch_optional::<WorkspaceRow>, LOCK, id.as_str())?;
+    row.map(WorkspaceRow::read).transpose()
 }
 
 /// What `user` is in `workspace`.
@@ -369,10 +377,10 @@ impl Store {
                 if users::hold(conn, &user).await?.is_none() {
                     return Ok(MemberSet::Missing);
                 }
-                let id = workspace.as_str();
-                let row = run!(&mut *conn, fetch_optional::<WorkspaceRow>, LOCK, id)?;
-                let Some(row) = row else { return Ok(MemberSet::Missing) };
-                set(conn, &clock, &row.read()?, &user, role, &by).await
+                let Some(workspace) = lock(conn, &workspace).await? else {
+                    return Ok(MemberSet::Missing);
+                };
+                set(conn, &clock, &workspace, &user, role, &by).await
             })
         })
         .await
@@ -392,7 +400,7 @@ impl Store {
         let (workspace, user) = (workspace.clone(), user.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                run!(&mut *conn, fetch_optional::<WorkspaceRow>, LOCK, workspace.as_str())?;
+                lock(conn, &workspace).await?;
                 match role(conn, &workspace, &user).await? {
                     None => return Ok(MemberSet::Missing),
                     Some(Role::Admin) if !has_other_admin(conn, &workspace, &user).await? => {

@@ -23,6 +23,7 @@ const ALL: &[&[Statement]] = &[
     crate::jobs::ALL,
     crate::jobs::delete::ALL,
     crate::jobs::queue::ALL,
+    crate::keep::ALL,
     crate::leases::ALL,
     crate::limits::ALL,
     crate::login_states::ALL,
@@ -118,7 +119,7 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Where there is more than one index, the one that finds the fewest rows.
-const CHOICES: [(&str, &str); 14] = [
+const CHOICES: [(&str, &str); 15] = [
     ("audit::PAGE_ABOUT", "audit_by_subject"),
     ("audit::PAGE_OF_ACTOR", "audit_by_actor"),
     ("audit::PAGE_OF_WORKSPACE", "audit_by_workspace"),
@@ -126,6 +127,7 @@ const CHOICES: [(&str, &str); 14] = [
     ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_TO", "deliveries_by_endpoint"),
     ("jobs::PAGE_OF_RECORDING", "jobs_by_recording"),
+    ("keep::SAME", "recordings_by_sha256"),
     ("recordings::PAGE_BY_EXTERNAL_ID", "recordings_by_external_id"),
     ("recordings::PAGE_BY_SHA256", "recordings_by_sha256"),
     ("retention::OLD_JOBS", "jobs_finished"),

@@ -35,6 +35,7 @@ mod deleting_jobs;
 mod erase;
 mod events;
 mod jobs;
+mod keeping;
 mod leases;
 mod limits;
 mod media;
