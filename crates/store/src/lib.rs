@@ -7,6 +7,7 @@
 mod accept;
 pub mod audit;
 mod backend;
+pub mod catalogue;
 mod check;
 mod clock;
 pub mod collections;

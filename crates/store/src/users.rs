@@ -4,6 +4,8 @@
 //! together with all administrators, in the order of their serials, so that of two administrators who lower each other one
 //! stays.
 
+use std::collections::HashMap;
+
 use hansard_domain::access::Role;
 use hansard_domain::audit::AuditKind;
 use hansard_domain::id::{Id, UserId, WorkspaceId};
@@ -33,6 +35,11 @@ statements! {
     /// Two are enough to see that there is more than one.
     FIND_EMAIL = "SELECT " (user_columns) " FROM users WHERE email_key = $1 ORDER BY serial LIMIT 2";
     FIND_LOGIN = "SELECT users.id, password_hash FROM users WHERE email_key = $1 AND password_hash IS NOT NULL";
+    /// Of the users in the JSON array `$1`.
+    EXTERNAL_NAMES = sqlite "SELECT id, external_id FROM users WHERE external_id IS NOT NULL \
+            AND id IN (SELECT value FROM json_each($1))",
+        postgres "SELECT id, external_id FROM users WHERE external_id IS NOT NULL \
+            AND id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON))))";
     PAGE = "SELECT " (user_columns) " FROM users WHERE serial < $1 ORDER BY serial DESC LIMIT $2";
     /// The user and all administrators who may come in.
     LOCK = sqlite "SELECT " (user_columns) " FROM users \
@@ -383,6 +390,20 @@ impl Store {
             return Err(Error::Invalid("several users have this e-mail address".to_owned()));
         }
         rows.pop().map(UserRow::read).transpose()
+    }
+
+    /// What MxWhisper calls these users, of which it knows some; they are named by id, as in `created_by`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for text that no row can hold, or where the database cannot be read.
+    pub async fn external_names(&self, ids: &[&str]) -> Result<HashMap<String, String>, Error> {
+        for id in ids {
+            text::check("id of the user", Some(id))?;
+        }
+        let mut reader = self.reader().await?;
+        let ids = text::list(ids.iter().copied());
+        let rows = run!(&mut reader.conn(), fetch_all::<(String, String)>, EXTERNAL_NAMES, ids)?;
+        Ok(rows.into_iter().collect())
     }
 
     /// The user who logs in with a password under `email`, and its PHC string; also one who may not come in.

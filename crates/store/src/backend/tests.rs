@@ -12,6 +12,7 @@ use crate::{Clock, Database, Media, Settings, Store};
 const ALL: &[&[Statement]] = &[
     crate::accept::ALL,
     crate::audit::ALL,
+    crate::catalogue::ALL,
     crate::check::ALL,
     crate::collections::ALL,
     crate::collections::items::ALL,
@@ -119,10 +120,15 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Where there is more than one index, the one that finds the fewest rows.
-const CHOICES: [(&str, &str); 15] = [
+const CHOICES: [(&str, &str); 20] = [
     ("audit::PAGE_ABOUT", "audit_by_subject"),
     ("audit::PAGE_OF_ACTOR", "audit_by_actor"),
     ("audit::PAGE_OF_WORKSPACE", "audit_by_workspace"),
+    ("catalogue::COLLECTED", "sqlite_autoindex_collection_items_1"),
+    ("catalogue::COUNT_JOBS", "jobs_by_workspace"),
+    ("catalogue::COUNT_JOBS_OF_RECORDING", "jobs_by_recording"),
+    ("catalogue::JOBS", "jobs_by_workspace"),
+    ("catalogue::JOBS_OF_RECORDING", "jobs_by_recording"),
     ("deliveries::LOCK_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_ABOUT", "deliveries_by_subject"),
     ("deliveries::PAGE_TO", "deliveries_by_endpoint"),

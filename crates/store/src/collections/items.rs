@@ -2,13 +2,15 @@
 //!
 //! Whoever adds a recording holds its collection, so that two do not take the same position at its end.
 
+use std::collections::HashMap;
+
 use hansard_domain::id::{CollectionId, Id, RecordingId};
 use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
 use super::{find, lock};
 use crate::backend::{Conn, run, statements};
-use crate::reach::{Reach, is_seen};
+use crate::reach::{Reach, is_its_recording_seen, is_seen};
 use crate::{Error, Store, recordings, text};
 
 /// As many recordings as a collection may have.
@@ -23,6 +25,15 @@ macro_rules! items {
     };
 }
 
+macro_rules! placements {
+    () => {
+        "SELECT collections.serial, collections.id, collections.name, collections.kind, \
+         COALESCE(collection_items.position, 0) AS position, collection_items.assigned_by, collection_items.created_at_us, \
+         collection_items.recording_id \
+         FROM collection_items JOIN collections ON collections.id = collection_items.collection_id"
+    };
+}
+
 statements! {
     LIST = "" (items) " AND " (is_seen) " ORDER BY collection_items.position, collection_items.created_at_us, \
         recordings.serial LIMIT $2 OFFSET $4";
@@ -32,10 +43,14 @@ statements! {
         VALUES ($1, $2, $3, $4, $5)";
     MOVE = "UPDATE collection_items SET position = $3 WHERE collection_id = $1 AND recording_id = $2";
     REMOVE = "DELETE FROM collection_items WHERE collection_id = $1 AND recording_id = $2";
-    PLACEMENTS = "SELECT collections.serial, collections.id, collections.name, collections.kind, \
-        COALESCE(collection_items.position, 0) AS position, collection_items.assigned_by, collection_items.created_at_us \
-        FROM collection_items JOIN collections ON collections.id = collection_items.collection_id \
-        WHERE collection_items.recording_id = $1 AND collections.workspace_id = $2 AND " (is_seen) " \
+    PLACEMENTS = "" (placements) " WHERE collection_items.recording_id = $1 AND collections.workspace_id = $2 AND " (is_seen) " \
+        ORDER BY collections.name, collections.serial";
+    /// Of the recordings in the JSON array `$1`.
+    PLACEMENTS_OF_ALL = sqlite "" (placements) " WHERE collection_items.recording_id IN (SELECT value FROM json_each($1)) \
+        AND collections.workspace_id = $2 AND " (is_seen) " AND " (is_its_recording_seen) " \
+        ORDER BY collections.name, collections.serial",
+        postgres "" (placements) " WHERE collection_items.recording_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($1 AS JSON)))) \
+        AND collections.workspace_id = $2 AND " (is_seen) " AND " (is_its_recording_seen) " \
         ORDER BY collections.name, collections.serial";
 }
 
@@ -97,14 +112,9 @@ struct ItemRow {
 
 impl ItemRow {
     fn read(self) -> Result<Item, Error> {
-        let recording = RecordingId::parse(&self.id).map_err(|error| Error::Corrupt {
-            table: "recordings",
-            id: self.id.clone(),
-            reason: error.to_string(),
-        })?;
         Ok(Item {
             serial: self.serial,
-            recording,
+            recording: recordings::read_id(&self.id)?,
             position: self.position,
             assigned_by: self.assigned_by,
             added_at: Timestamp::from_micros(self.created_at_us),
@@ -121,6 +131,7 @@ struct PlacementRow {
     position: i64,
     assigned_by: Option<String>,
     created_at_us: i64,
+    recording_id: String,
 }
 
 impl PlacementRow {
@@ -201,6 +212,29 @@ impl Store {
         let (id, workspace, eyes) = (recording.as_str(), reach.workspace(), reach.eyes());
         let rows = run!(&mut conn, fetch_all::<PlacementRow>, PLACEMENTS, id, workspace, eyes)?;
         rows.into_iter().map(PlacementRow::read).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The collections within `reach` that these recordings there are in, by name. A recording that is in none is left out.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn collections_of_all(
+        &self,
+        reach: impl Into<Reach>,
+        recordings: &[RecordingId],
+    ) -> Result<HashMap<RecordingId, Vec<Placement>>, Error> {
+        let reach = reach.into();
+        let (workspace, eyes) = (reach.workspace(), reach.eyes());
+        let ids = text::list(recordings.iter().map(Id::as_str));
+        let mut reader = self.reader().await?;
+        let conn = &mut reader.conn();
+        let rows = run!(conn, fetch_all::<PlacementRow>, PLACEMENTS_OF_ALL, ids, workspace, eyes)?;
+        let mut placements: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            let recording = recordings::read_id(&row.recording_id)?;
+            placements.entry(recording).or_default().push(row.read()?);
+        }
+        Ok(placements)
     }
 
     /// Adds a recording to a collection, both within `reach`; without a position, behind all others.

@@ -1,18 +1,33 @@
 //! The topics of recordings.
 
+use std::collections::HashMap;
+
 use hansard_domain::id::{Id, RecordingId, TopicId};
 use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
-use crate::reach::Reach;
+use crate::reach::{Reach, is_seen};
 use crate::{Error, Store, recordings, text};
 
+macro_rules! assigned {
+    () => {
+        "SELECT topics.serial, topics.id, topics.name, recording_topics.confidence, recording_topics.reasoning, \
+         recording_topics.assigned_by, recording_topics.reviewed, recording_topics.created_at_us, \
+         recording_topics.recording_id \
+         FROM recording_topics JOIN topics ON topics.id = recording_topics.topic_id"
+    };
+}
+
 statements! {
-    LIST = "SELECT topics.serial, topics.id, topics.name, recording_topics.confidence, recording_topics.reasoning, \
-        recording_topics.assigned_by, recording_topics.reviewed, recording_topics.created_at_us \
-        FROM recording_topics JOIN topics ON topics.id = recording_topics.topic_id \
-        WHERE recording_topics.recording_id = $1 ORDER BY topics.name_key, topics.serial";
+    LIST = "" (assigned) " WHERE recording_topics.recording_id = $1 ORDER BY topics.name_key, topics.serial";
+    /// Of the recordings in the JSON array `$2`.
+    LIST_OF_ALL = sqlite "" (assigned) " JOIN recordings ON recordings.id = recording_topics.recording_id \
+        WHERE recording_topics.recording_id IN (SELECT value FROM json_each($2)) AND recordings.workspace_id = $1 \
+        AND " (is_seen) " ORDER BY topics.name_key, topics.serial",
+        postgres "" (assigned) " JOIN recordings ON recordings.id = recording_topics.recording_id \
+        WHERE recording_topics.recording_id = ANY(ARRAY(SELECT json_array_elements_text(CAST($2 AS JSON)))) \
+        AND recordings.workspace_id = $1 AND " (is_seen) " ORDER BY topics.name_key, topics.serial";
     /// Kept from being deleted until the transaction ends.
     HOLD = sqlite "SELECT id FROM topics WHERE id = $1", postgres "SELECT id FROM topics WHERE id = $1 FOR KEY SHARE";
     ASSIGN = "INSERT INTO recording_topics (recording_id, topic_id, confidence, reasoning, assigned_by, reviewed, created_at_us) \
@@ -78,6 +93,7 @@ struct AssignedRow {
     assigned_by: Option<String>,
     reviewed: bool,
     created_at_us: i64,
+    recording_id: String,
 }
 
 impl AssignedRow {
@@ -122,6 +138,29 @@ impl Store {
             return Ok(None);
         }
         list(&mut conn, recording).await.map(Some)
+    }
+
+    /// The topics of all of these recordings that are within `reach`, by name. One that has none is left out.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn topics_of_all(
+        &self,
+        reach: impl Into<Reach>,
+        recordings: &[RecordingId],
+    ) -> Result<HashMap<RecordingId, Vec<AssignedTopic>>, Error> {
+        let reach = reach.into();
+        let (workspace, eyes) = (reach.workspace(), reach.eyes());
+        let ids = text::list(recordings.iter().map(Id::as_str));
+        let mut reader = self.reader().await?;
+        let conn = &mut reader.conn();
+        let rows = run!(conn, fetch_all::<AssignedRow>, LIST_OF_ALL, workspace, ids, eyes)?;
+        let mut topics: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            let recording = recordings::read_id(&row.recording_id)?;
+            topics.entry(recording).or_default().push(row.read()?);
+        }
+        Ok(topics)
     }
 
     /// Gives a recording within `reach` these topics. One that it has already stays as it is.

@@ -27,6 +27,7 @@ macro_rules! on_both {
 
 mod accepting;
 mod audit;
+mod catalogue;
 mod collections;
 mod contending;
 mod coverage;
