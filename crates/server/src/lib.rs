@@ -12,6 +12,7 @@ mod api;
 mod app;
 mod body;
 mod caller;
+mod cookies;
 mod documents;
 mod extract;
 mod fields;
@@ -25,6 +26,7 @@ mod routes;
 mod serve;
 mod settings;
 mod shield;
+mod ticket;
 mod wire;
 
 pub use app::{App, Engine, EngineState, Error, Models, Parts};
