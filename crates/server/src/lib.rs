@@ -13,6 +13,7 @@ mod app;
 mod body;
 mod caller;
 mod cookies;
+mod cors;
 mod documents;
 mod extract;
 mod fields;
