@@ -158,7 +158,7 @@ fn is_forwarded(name: &HeaderName) -> bool {
 }
 
 /// Whether `authority` names this machine, and `port` on it.
-fn is_own(port: u16, authority: &Authority) -> bool {
+pub(crate) fn is_own(port: u16, authority: &Authority) -> bool {
     // User information in front of the host would be a trick; no program sends it.
     if authority.as_str().contains('@') || authority.port_u16().unwrap_or(DEFAULT_PORT) != port {
         return false;

@@ -14,6 +14,7 @@ mod body;
 mod caller;
 mod cookies;
 mod cors;
+mod csrf;
 mod documents;
 mod extract;
 mod fields;
