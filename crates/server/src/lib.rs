@@ -18,6 +18,7 @@ mod csrf;
 mod documents;
 mod extract;
 mod fields;
+mod limits;
 mod metrics;
 mod middleware;
 pub mod openapi;
