@@ -22,6 +22,7 @@ mod limits;
 mod metrics;
 mod middleware;
 pub mod openapi;
+mod peer;
 mod place;
 mod probes;
 mod problem;
