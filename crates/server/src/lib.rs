@@ -22,6 +22,7 @@ mod limits;
 mod metrics;
 mod middleware;
 pub mod openapi;
+mod passwords;
 mod peer;
 mod place;
 mod probes;
@@ -35,6 +36,7 @@ mod wire;
 
 pub use app::{App, Engine, EngineState, Error, Models, Parts};
 pub use caller::Keys;
+pub use passwords::{PASSWORD_CHARS_MIN, PasswordError, hash_password};
 pub use routes::{Access, Declaration, declarations, router};
 pub use serve::{serve, serve_probes};
 pub use settings::{SalesTrainer, Settings};
