@@ -16,6 +16,7 @@ mod cookies;
 mod cors;
 mod csrf;
 mod documents;
+mod door;
 mod extract;
 mod fields;
 mod limits;
