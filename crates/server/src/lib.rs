@@ -20,6 +20,7 @@ mod door;
 mod extract;
 mod fields;
 mod limits;
+mod login;
 mod metrics;
 mod middleware;
 pub mod openapi;
