@@ -2,7 +2,7 @@
 
 use crate::setting::{FILE_SUFFIX, Section, Setting};
 use crate::table::SECTIONS;
-use crate::value::Shape;
+use crate::value::{Shape, entries};
 
 /// The text of `hansard.example.toml`: every setting, commented out, with its default or an example.
 pub fn example() -> String {
@@ -97,7 +97,10 @@ fn in_toml(setting: &Setting) -> String {
     let value = setting.rule.example;
     match setting.shape {
         Shape::Bare => value.to_owned(),
-        Shape::List => format!("[\"{value}\"]"),
+        Shape::List => {
+            let quoted: Vec<_> = entries(value).map(|entry| format!("\"{entry}\"")).collect();
+            format!("[{}]", quoted.join(", "))
+        }
         Shape::Text | Shape::Secret => format!("\"{value}\""),
     }
 }

@@ -23,22 +23,38 @@ mod value;
 pub use problems::{Origin, Place, Problem, Problems};
 pub use secret::Secret;
 pub use sections::{
-    DeliveryConfig, EngineConfig, EngineKind, JobsConfig, LogConfig, LogFormat, LogRotation,
-    LogTarget, MediaConfig, MediaPlace, NetConfig, S3Config, SalestrainerConfig, ServerConfig,
-    StoreConfig,
+    AuditConfig, AuthConfig, AuthentikConfig, DefaultRole, DeliveryConfig, EngineConfig,
+    EngineKind, GoogleConfig, JobsConfig, KeycloakConfig, LimitsConfig, LogConfig, LogFormat,
+    LogRotation, LogTarget, Login, MediaConfig, MediaPlace, MxwhisperConfig, NetConfig, OidcConfig,
+    Provider, S3Config, SalestrainerConfig, ServerConfig, ServiceAlgorithm, StoreConfig,
 };
 pub use setting::{Rule, Section, Setting};
 pub use sources::{DEFAULT_ENV_FILE, DEFAULT_FILE, FileSource, Override, Sources};
 pub use table::{SECTIONS, settings};
-pub use value::{ByteSize, Database, DatabaseUrl, HttpUrl, LogFilter, OnlyTrue, Shape};
+pub use value::{ByteSize, Database, DatabaseUrl, HttpUrl, Issuer, LogFilter, OnlyTrue, Shape};
 
 use reader::Reader;
+use sections::Sections;
 
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// How the service is reached over HTTP, and how much it takes at a time.
     pub server: ServerConfig,
+    /// How people log in, and what they may do.
+    pub auth: AuthConfig,
+    /// Login with Google.
+    pub google: GoogleConfig,
+    /// Login with Authentik.
+    pub authentik: AuthentikConfig,
+    /// Login with Keycloak.
+    pub keycloak: KeycloakConfig,
+    /// Login with any other provider.
+    pub oidc: OidcConfig,
+    /// How much one caller may ask for.
+    pub limits: LimitsConfig,
+    /// The record of who did what.
+    pub audit: AuditConfig,
     /// Where rows and files are kept.
     pub store: StoreConfig,
     /// Where recordings lie.
@@ -55,6 +71,8 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// What the SalesTrainer plugin of WordPress expects.
     pub salestrainer: SalestrainerConfig,
+    /// The service tokens of MxWhisper.
+    pub mxwhisper: MxwhisperConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -105,9 +123,26 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 }
 
 impl Config {
+    /// The identity providers that are configured, in the order of the documentation.
+    pub fn providers(&self) -> Vec<Provider<'_>> {
+        self.sections_of_providers().providers()
+    }
+
+    fn sections_of_providers(&self) -> Sections<'_> {
+        let Self { google, authentik, keycloak, oidc, .. } = self;
+        Sections { google, authentik, keycloak, oidc }
+    }
+
     fn read(reader: &mut Reader) -> Self {
         let mut config = Self {
             server: ServerConfig::read(reader),
+            auth: AuthConfig::read(reader),
+            google: GoogleConfig::read(reader),
+            authentik: AuthentikConfig::read(reader),
+            keycloak: KeycloakConfig::read(reader),
+            oidc: OidcConfig::read(reader),
+            limits: LimitsConfig::read(reader),
+            audit: AuditConfig::read(reader),
             store: StoreConfig::read(reader),
             media: MediaConfig::read(reader),
             s3: S3Config::read(reader),
@@ -116,9 +151,13 @@ impl Config {
             engine: EngineConfig::read(reader),
             delivery: DeliveryConfig::read(reader),
             salestrainer: SalestrainerConfig::read(reader),
+            mxwhisper: MxwhisperConfig::read(reader),
             log: LogConfig::read(reader),
         };
         config.server.settle(reader);
+        config.auth.check(&config.server, &config.providers(), &config.mxwhisper, reader);
+        config.sections_of_providers().check(&config.auth, reader);
+        config.mxwhisper.check(reader);
         config.store.check(&config.jobs, reader);
         config.media.check(&config.s3, reader);
         config.s3.check(reader);

@@ -5,12 +5,13 @@ use std::fmt;
 /// What stands in documents and examples where a secret belongs, and other values that everybody knows.
 ///
 /// They are compared in lower case, without dashes, underscores and spaces.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 20] = [
     "admin",
     "apikey",
     "changeit",
     "changeme",
     "changethis",
+    "changethissecretkeyinproduction",
     "default",
     "example",
     "insecure",
@@ -20,9 +21,11 @@ const KNOWN: [&str; 17] = [
     "placeholder",
     "replaceme",
     "secret",
+    "secretkey",
     "test",
     "yourapikey",
     "yoursecret",
+    "yoursecretkeyhere",
 ];
 
 /// A key, token or password. It prints as `(set)`, whatever prints it.

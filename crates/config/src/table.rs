@@ -1,14 +1,22 @@
 //! All settings, and how they are found by name.
 
 use crate::sections::{
-    DeliveryConfig, EngineConfig, JobsConfig, LogConfig, MediaConfig, NetConfig, S3Config,
-    SalestrainerConfig, ServerConfig, StoreConfig,
+    AuditConfig, AuthConfig, AuthentikConfig, DeliveryConfig, EngineConfig, GoogleConfig,
+    JobsConfig, KeycloakConfig, LimitsConfig, LogConfig, MediaConfig, MxwhisperConfig, NetConfig,
+    OidcConfig, S3Config, SalestrainerConfig, ServerConfig, StoreConfig,
 };
 use crate::setting::{FILE_SUFFIX, PREFIX, Section, Setting};
 
 /// All sections in the order of the documentation.
-pub const SECTIONS: [&Section; 10] = [
+pub const SECTIONS: [&Section; 18] = [
     &ServerConfig::TABLE,
+    &AuthConfig::TABLE,
+    &GoogleConfig::TABLE,
+    &AuthentikConfig::TABLE,
+    &KeycloakConfig::TABLE,
+    &OidcConfig::TABLE,
+    &LimitsConfig::TABLE,
+    &AuditConfig::TABLE,
     &StoreConfig::TABLE,
     &MediaConfig::TABLE,
     &S3Config::TABLE,
@@ -17,6 +25,7 @@ pub const SECTIONS: [&Section; 10] = [
     &EngineConfig::TABLE,
     &DeliveryConfig::TABLE,
     &SalestrainerConfig::TABLE,
+    &MxwhisperConfig::TABLE,
     &LogConfig::TABLE,
 ];
 

@@ -12,8 +12,8 @@ use ipnet::IpNet;
 
 use crate::secret::Secret;
 
-pub use address::HttpUrl;
 pub(crate) use address::without_credentials;
+pub use address::{HttpUrl, Issuer};
 pub use database::{Database, DatabaseUrl};
 pub use filter::LogFilter;
 pub use measure::ByteSize;
@@ -223,8 +223,24 @@ impl Value for Vec<HttpUrl> {
     }
 }
 
+impl Value for Vec<String> {
+    const SHAPE: Shape = Shape::List;
+
+    fn expected() -> String {
+        "texts of one line".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        entries(text).map(String::parse).collect()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
 /// What stands between the commas of a list.
-fn entries(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn entries(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 

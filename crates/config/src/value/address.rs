@@ -47,6 +47,33 @@ impl Value for HttpUrl {
     }
 }
 
+/// The name of an identity provider: an address that has to be written exactly as the provider writes it, to the last slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer(String);
+
+impl Issuer {
+    /// The name, letter by letter.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Issuer {
+    fn expected() -> String {
+        "an address such as https://id.example.org/realms/main".to_owned()
+    }
+
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        let text = text.trim();
+        let url = HttpUrl::parse(text)?;
+        // What OpenID Connect allows an issuer: a place, and no question about it.
+        if url.0.query().is_some() || url.0.fragment().is_some() {
+            return Err(Refusal::Unexpected);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// `text` without the user and password that an address in it may have.
 ///
 /// Problems and `config show` print what was written, and people put passwords into addresses of all kinds.
@@ -73,6 +100,23 @@ mod tests {
             assert_eq!(HttpUrl::parse(text), Err(Refusal::Unexpected), "{text}");
         }
         assert!(matches!(HttpUrl::parse("https://ana:zebra@a.example"), Err(Refusal::Because(_))));
+    }
+
+    #[test]
+    fn an_issuer_is_kept_letter_by_letter() {
+        for text in
+            ["https://accounts.google.com", "https://id.example/o/a/", "http://127.0.0.1:9/"]
+        {
+            assert_eq!(Issuer::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "id.example",
+            "https://id.example/?a=b",
+            "https://id.example/#a",
+            "https://a:b@id.example",
+        ] {
+            assert!(Issuer::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -63,6 +63,10 @@ fn the_example_shows_the_defaults() {
         let text = match value {
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(switch) => switch.to_string(),
+            toml::Value::Array(texts) => {
+                let texts = texts.iter().map(|text| text.as_str().expect("a list of texts"));
+                texts.collect::<Vec<_>>().join(", ")
+            }
             value => value.as_str().expect("a text").to_owned(),
         };
         assert_eq!(Some(text.as_str()), setting.rule.default, "{}", setting.key);

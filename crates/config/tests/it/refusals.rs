@@ -20,8 +20,8 @@ fn everything_that_is_wrong_is_said_at_once() {
     assert_eq!(
         setup.problems(),
         [
-            "serve (hansard.toml): there is no such section; there are server, store, media, s3, net, jobs, engine, \
-             delivery, salestrainer, log",
+            "serve (hansard.toml): there is no such section; there are server, auth, google, authentik, keycloak, \
+             oidc, limits, audit, store, media, s3, net, jobs, engine, delivery, salestrainer, mxwhisper, log",
             "server.bnd (hansard.toml): there is no such setting; did you mean server.bind?",
             "HANSARD__JOBS__WORKRS (environment variable HANSARD__JOBS__WORKRS): there is no such setting; did you mean \
              HANSARD__JOBS__WORKERS?",
@@ -78,11 +78,13 @@ fn an_address_that_others_reach_needs_a_key() {
     assert_eq!(
         wide().problems(),
         [
-            "server.bind = 0.0.0.0:8080 (flag --bind): an address that others reach needs server.api_key; without one, \
-          listen on 127.0.0.1"
+            "server.bind = 0.0.0.0:8080 (flag --bind): an address that others reach needs credentials: set \
+             server.api_key, a provider to log in with, or auth.required = true; without them, listen on 127.0.0.1"
         ]
     );
     wide().variable("API_KEY", "zebra-key").config();
+    wide().variable("READ_KEY", "zebra-key").config();
+    wide().variable("HANSARD__AUTH__REQUIRED", "true").config();
     for address in ["[::1]:0", "127.9.9.9:80", "[::ffff:127.0.0.1]:80"] {
         Setup::new().flag("--bind", "server.bind", address).config();
     }
@@ -105,6 +107,24 @@ fn settings_that_do_not_go_together_are_refused() {
         ("[jobs]\nheartbeat = \"10s\"", "jobs.lease"),
         ("[jobs]\nbackoff_first = \"10m\"", "jobs.backoff_first"),
         ("[server]\nprevious_api_key = \"zebra\"", "server.previous_api_key"),
+        ("[server]\napi_key = \"zebra\"\nread_key = \"zebra\"", "server.api_key"),
+        ("[server]\ncsrf_exempt_paths = [\"/\"]", "server.csrf_exempt_paths"),
+        ("[server]\ncsrf_exempt_paths = [\"hooks\"]", "server.csrf_exempt_paths"),
+        ("[auth]\nadmin_password = \"zebra\"", "auth.admin_password"),
+        ("[auth]\nallowed_emails = [\"ana@b@c\"]", "auth.allowed_emails"),
+        ("[google]\nclient_id = \"g\"\nclient_secret = \"zebra\"", "google.client_id"),
+        ("[keycloak]\nclient_secret = \"zebra\"", "keycloak.client_secret"),
+        (
+            "[keycloak]\nclient_id = \"k\"\nissuer_url = \"https://id.example\"",
+            "keycloak.client_id",
+        ),
+        ("[oidc]\naudience = \"hansard\"", "oidc.audience"),
+        ("[authentik]\nexpected_audience = \"hansard\"", "authentik.expected_audience"),
+        ("[mxwhisper]\nservice_secret = \"zebra\"", "mxwhisper.service_secret"),
+        (
+            "[server]\nbind = \"0.0.0.0:80\"\n[auth]\nadmin_password = \"zebra-zebra-zebra\"",
+            "server.public_url",
+        ),
         ("[salestrainer]\nprevious_secret = \"zebra\"", "salestrainer.previous_secret"),
         ("[media]\nplace = \"s3\"", "media.place"),
         ("[engine]\nkind = \"openai\"", "engine.kind"),

@@ -6,11 +6,19 @@ use crate::setup::Setup;
 
 #[test]
 fn no_secret_is_ever_shown() {
-    let mut setup = Setup::new();
+    let mut setup = Setup::new().variable("HANSARD__AUTH__ALLOWED_EMAILS", "@example.org");
+    for provider in ["GOOGLE", "AUTHENTIK", "KEYCLOAK", "OIDC"] {
+        setup = setup.variable(&format!("HANSARD__{provider}__CLIENT_ID"), "hansard");
+    }
+    for provider in ["AUTHENTIK", "KEYCLOAK", "OIDC"] {
+        let issuer = format!("HANSARD__{provider}__ISSUER_URL");
+        setup = setup.variable(&issuer, "https://id.example.org");
+    }
     for setting in settings().filter(|setting| setting.is_secret()) {
+        // Long enough for all, and another for each: two keys must not be the same.
         let value = match setting.key {
-            "store.database_url" => "postgresql://ana:zebra@localhost/hansard",
-            _ => "zebra",
+            "store.database_url" => "postgresql://ana:zebra@localhost/hansard".to_owned(),
+            key => format!("zebra-{key}-zebra-zebra-zebra"),
         };
         setup = setup.variable(&setting.variable(), value);
     }
