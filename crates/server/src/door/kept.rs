@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hansard_domain::time::Timestamp;
 use hansard_store::Clock;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::limits::Rate;
 
@@ -41,12 +41,14 @@ pub(crate) struct Unavailable {
 }
 
 /// Something that a provider publishes.
-pub(crate) struct Kept<T> {
+pub(crate) struct Kept<T>(Arc<Inside<T>>);
+
+struct Inside<T> {
     fetch: Fetch<T>,
     clock: Clock,
     held: RwLock<Option<Held<T>>>,
     /// Whoever has this fetches; in it, when the bucket of fetches is full again.
-    fetching: Mutex<Timestamp>,
+    fetching: Arc<Mutex<Timestamp>>,
 }
 
 /// What was fetched, and when.
@@ -67,11 +69,11 @@ impl<T> Held<T> {
     }
 }
 
-impl<T> Kept<T> {
+impl<T: Send + Sync + 'static> Kept<T> {
     /// What `fetch` gets. Nothing is fetched yet.
     pub(crate) fn new(fetch: Fetch<T>, clock: Clock) -> Self {
-        let fetching = Mutex::new(clock.now());
-        Self { fetch, clock, held: RwLock::default(), fetching }
+        let fetching = Arc::new(Mutex::new(clock.now()));
+        Self(Arc::new(Inside { fetch, clock, held: RwLock::default(), fetching }))
     }
 
     /// What there is: one that `is_enough`, or else the newest that may be fetched now.
@@ -82,20 +84,21 @@ impl<T> Kept<T> {
         &self,
         is_enough: impl Fn(&Arc<T>) -> bool,
     ) -> Result<Arc<T>, Unavailable> {
-        let (seen, now) = (self.held(), self.clock.now());
+        let (seen, now) = (self.0.held(), self.0.clock.now());
         let usable = seen.clone().filter(|held| held.is_younger(USABLE, now));
+        let fetching = Arc::clone(&self.0.fetching);
         let turn = match usable.filter(|held| is_enough(&held.value)) {
             Some(held) if held.is_younger(FRESH, now) => return Ok(held.value),
-            Some(held) => match self.fetching.try_lock() {
+            Some(held) => match fetching.try_lock_owned() {
                 Ok(turn) => turn,
                 // Good enough while somebody else is at it.
                 Err(_) => return Ok(held.value),
             },
-            None => self.fetching.lock().await,
+            None => fetching.lock_owned().await,
         };
         let wait = self.refresh(turn, seen.as_ref()).await;
-        let now = self.clock.now();
-        let usable = self.held().filter(|held| held.is_younger(USABLE, now));
+        let now = self.0.clock.now();
+        let usable = self.0.held().filter(|held| held.is_younger(USABLE, now));
         usable.map(|held| held.value).ok_or(Unavailable { retry_after: wait.unwrap_or(FETCH_EACH) })
     }
 
@@ -103,28 +106,42 @@ impl<T> Kept<T> {
     /// as that is known.
     async fn refresh(
         &self,
-        mut turn: MutexGuard<'_, Timestamp>,
+        mut turn: OwnedMutexGuard<Timestamp>,
         seen: Option<&Held<T>>,
     ) -> Option<Duration> {
         let of = |held: &Held<T>| Arc::as_ptr(&held.value);
-        if self.held().as_ref().map(of) != seen.map(of) {
+        if self.0.held().as_ref().map(of) != seen.map(of) {
             return None;
         }
         let rate = Rate::one_each(FETCH_EACH, FETCHES)?;
-        match rate.take(*turn, self.clock.now(), 1) {
+        match rate.take(*turn, self.0.clock.now(), 1) {
             Ok(full_at) => *turn = full_at,
             Err(wait) => return Some(wait),
         }
+        let inside = Arc::clone(&self.0);
+        // A client that hangs up takes its own request along, and must not take this one, which counts and which others need:
+        // it could keep new keys from ever arriving.
+        let fetched = tokio::spawn(async move {
+            let is_new = inside.fetch().await;
+            if is_new { None } else { rate.take(*turn, inside.clock.now(), 1).err() }
+        });
+        fetched.await.ok()?
+    }
+}
+
+impl<T> Inside<T> {
+    /// Asks the provider and keeps what it answers. Tells whether there is something new.
+    async fn fetch(&self) -> bool {
         match (self.fetch)().await {
             Ok(value) => {
                 let held = Held { value: Arc::new(value), fetched_at: self.clock.now() };
                 *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
-                None
+                true
             }
             Err(error) => {
                 let cause = error.source().map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(error = %error, cause, "an identity provider does not answer as it should");
-                rate.take(*turn, self.clock.now(), 1).err()
+                false
             }
         }
     }

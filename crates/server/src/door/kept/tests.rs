@@ -153,3 +153,16 @@ async fn nobody_waits_for_a_slow_provider_who_has_enough() {
     provider.0.answers.add_permits(1);
     assert_eq!((unknown.await, provider.fetches()), (Ok(true), 2));
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_the_answer_to_others() {
+    let (provider, kept, _) = Provider::with(&["k1"]);
+    provider.0.answers.forget_permits(1_000);
+
+    for _ in 0..100 {
+        assert!(has(&kept, "k1").now_or_never().is_none(), "this one does not wait");
+    }
+
+    provider.0.answers.add_permits(1);
+    assert_eq!((has(&kept, "k1").await, provider.fetches()), (Ok(true), 1));
+}
