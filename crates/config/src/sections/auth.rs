@@ -79,7 +79,7 @@ impl AuthConfig {
         let asks = self.required
             || server.has_static_key()
             || self.admin_password.is_some()
-            || !providers.is_empty()
+            || providers.iter().any(Provider::has_credentials)
             || mxwhisper.service_secret.is_some();
         if !server.is_loopback() && !asks {
             reader.refuse_together(

@@ -137,6 +137,13 @@ pub struct Provider<'a> {
     pub groups_claim: &'a str,
 }
 
+impl Provider<'_> {
+    /// Whether anybody can come with something of the provider's: by a login, or with a token.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.login.is_some() || self.audience.is_some()
+    }
+}
+
 /// What this service is at a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Login<'a> {

@@ -85,6 +85,9 @@ fn an_address_that_others_reach_needs_a_key() {
     wide().variable("API_KEY", "zebra-key").config();
     wide().variable("READ_KEY", "zebra-key").config();
     wide().variable("HANSARD__AUTH__REQUIRED", "true").config();
+    let tokens = || wide().variable("AUTHENTIK_ISSUER_URL", "https://id.example.org");
+    assert_eq!(tokens().problems().len(), 1, "nobody logs in there, and no token of it counts");
+    tokens().variable("AUTHENTIK_EXPECTED_AUDIENCE", "hansard").config();
     for address in ["[::1]:0", "127.9.9.9:80", "[::ffff:127.0.0.1]:80"] {
         Setup::new().flag("--bind", "server.bind", address).config();
     }
