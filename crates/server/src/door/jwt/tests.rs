@@ -178,7 +178,7 @@ fn harmless_differences_are_accepted() {
         json!({ "exp": now_s() - 59 }),
         json!({ "exp": now_s() as f64 + 0.5 }),
         json!({ "exp": 253_402_300_799_i64 }),
-        json!({ "sub": "a".repeat(255) }).clone(),
+        json!({ "sub": "a".repeat(255) }),
     ] {
         assert!(provider.judge_claims(&fields).is_ok(), "{fields}");
     }
