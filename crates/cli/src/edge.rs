@@ -44,7 +44,8 @@ pub(crate) async fn application(
     let (models, states) = (working.engines.clone(), working.engines.clone());
     let parts = Parts {
         store: base.store.clone(),
-        settings: Settings::from_config(&config.server, &config.s3, &config.salestrainer, address),
+        settings: Settings::from_config(config, address),
+        client: base.client.clone(),
         wake: Arc::clone(&working.wake),
         models: Arc::new(move || models.as_ref().map(|own| own.installed()).unwrap_or_default()),
         engine: Arc::new(move || states.as_ref().map_or(EngineState::Elsewhere, |own| own.state())),

@@ -112,7 +112,7 @@ where
 /// What every service needs from outside of it.
 pub(crate) struct Base {
     pub(crate) store: Store,
-    client: Client,
+    pub(crate) client: Client,
     s3: Option<S3>,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hansard_domain::id::WorkspaceId;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::time::Timestamp;
+use hansard_net::Client;
 use hansard_store::{Clock, Error as StoreError, Store};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Mutex, Notify};
@@ -13,6 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::Settings;
 use crate::api::uploads::pieces::Pieces;
+use crate::door::Door;
+use crate::door::bearers::Issuers;
 use crate::metrics::Metrics;
 use crate::place::Places;
 use crate::probes::Readiness;
@@ -37,6 +40,7 @@ struct Inner {
     pieces: Pieces,
     tasks: TaskTracker,
     metrics: Metrics,
+    door: Door,
 }
 
 /// Names the models that jobs may ask for; none where only the workers, in other processes, know them. May read files.
@@ -48,6 +52,8 @@ pub struct Parts {
     pub store: Store,
     /// How it is reached, and how much it takes.
     pub settings: Settings,
+    /// How identity providers are asked.
+    pub client: Client,
     /// Told when a job was accepted, so that no worker of this process sleeps on.
     pub wake: Arc<Notify>,
     /// Asked for the models when somebody wants to know them.
@@ -81,8 +87,8 @@ pub enum EngineState {
 /// Why an [`App`] cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Others could reach the service, and there is no key to tell them apart by.
-    #[error("listening on {0} needs a key (server.api_key): others can reach it")]
+    /// Others could reach the service, and nothing asks them who they are.
+    #[error("listening on {0} needs credentials, as a key (server.api_key): others can reach it")]
     OpenToOthers(std::net::SocketAddr),
     /// The workspace of the callers could not be found or made.
     #[error("the workspace of the callers cannot be had")]
@@ -95,8 +101,9 @@ impl App {
     /// # Errors
     /// See [`Error`].
     pub async fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { store, settings, wake, models, engine, registry, shutdown } = parts;
-        if settings.keys.is_empty() && !settings.bind.ip().to_canonical().is_loopback() {
+        let Parts { store, settings, client, wake, models, engine, registry, shutdown } = parts;
+        let is_loopback = settings.bind.ip().to_canonical().is_loopback();
+        if !is_loopback && !settings.asks_for_credentials() {
             return Err(Error::OpenToOthers(settings.bind));
         }
         let workspace =
@@ -104,6 +111,8 @@ impl App {
         let metrics = Metrics::register(registry);
         let places = Places::new(settings.requests_max);
         let tasks = TaskTracker::new();
+        let issuers = Issuers::new(&settings.admission, &client, store.clock());
+        let door = Door::new(&settings, issuers);
         let inner = Inner {
             store,
             settings,
@@ -117,6 +126,7 @@ impl App {
             pieces: Pieces::default(),
             tasks,
             metrics,
+            door,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -178,6 +188,11 @@ impl App {
     /// Everything that runs besides the accept loop; a stop waits for it.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
+    }
+
+    /// What tells callers apart.
+    pub(crate) fn door(&self) -> &Door {
+        &self.inner.door
     }
 
     /// Tells the workers of this process that there is a job.

@@ -9,8 +9,8 @@ use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use http::uri::Authority;
 use url::Url;
 
-use crate::caller::is_own;
 use crate::cors::{Origins, origin_of};
+use crate::door::local::is_own;
 use crate::ticket::Ticket;
 
 /// Where a page shows the token, and an answer gives it.

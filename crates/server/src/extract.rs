@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
+use hansard_domain::access::Kind;
 use hansard_domain::id::{DeliveryId, EndpointId, Id, JobId, RecordingId, TranscriptId, UploadId};
 use hansard_domain::problem::ProblemCode;
 use http::HeaderName;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::App;
 use crate::problem::{Problem, too_large};
+use crate::routes::not_found;
 
 /// Bytes of a JSON body.
 pub(crate) const JSON_BYTES_MAX: usize = 1 << 20;
@@ -29,34 +31,34 @@ const REQUEST_KEY_BYTES_MAX: usize = 255;
 /// Where a caller names a request.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// An id in a path, and what it means that there is nothing by that name.
+/// An id in a path, and what it names.
 pub(crate) trait PathId: Id {
-    /// The problem of an id that names nothing.
-    const NOT_FOUND: ProblemCode;
+    /// The kind of what has such ids.
+    const KIND: Kind;
 }
 
 impl PathId for RecordingId {
-    const NOT_FOUND: ProblemCode = ProblemCode::RecordingNotFound;
+    const KIND: Kind = Kind::Recording;
 }
 
 impl PathId for JobId {
-    const NOT_FOUND: ProblemCode = ProblemCode::JobNotFound;
+    const KIND: Kind = Kind::Job;
 }
 
 impl PathId for TranscriptId {
-    const NOT_FOUND: ProblemCode = ProblemCode::TranscriptNotFound;
+    const KIND: Kind = Kind::Transcript;
 }
 
 impl PathId for UploadId {
-    const NOT_FOUND: ProblemCode = ProblemCode::UploadNotFound;
+    const KIND: Kind = Kind::Upload;
 }
 
 impl PathId for EndpointId {
-    const NOT_FOUND: ProblemCode = ProblemCode::EndpointNotFound;
+    const KIND: Kind = Kind::Endpoint;
 }
 
 impl PathId for DeliveryId {
-    const NOT_FOUND: ProblemCode = ProblemCode::DeliveryNotFound;
+    const KIND: Kind = Kind::Delivery;
 }
 
 /// The one id in the path. What cannot be an id names nothing: it is not found, whatever bytes it holds.
@@ -68,7 +70,7 @@ impl<I: PathId + Send> FromRequestParts<App> for ApiPath<I> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, app).await;
         let id = text.ok().and_then(|Path(text)| I::parse(&text).ok());
-        id.map(Self).ok_or(Problem::new(I::NOT_FOUND))
+        id.map(Self).ok_or(Problem::new(not_found(I::KIND)))
     }
 }
 

@@ -4,10 +4,10 @@
 //! outlives the request; what takes time is a job, and the workers do it.
 //!
 //! Start at [`App`], then `routes`, the one table of everything that can be called and by whom. A request passes
-//! `middleware` (its id, its log line, its limits), the door of `caller`, the extractors of `extract`, its handler, and
+//! `middleware` (its id, its log line, its limits), the `door`, the extractors of `extract`, its handler, and
 //! comes back as an answer or as a `problem`.
 
-#![expect(dead_code, reason = "the routes that use these come next")]
+#![expect(dead_code, reason = "the login that uses these comes next")]
 
 mod adapters;
 mod api;
@@ -39,8 +39,13 @@ mod ticket;
 mod wire;
 
 pub use app::{App, Engine, EngineState, Error, Models, Parts};
-pub use caller::Keys;
+pub use door::keys::{KeyLevel, Keys};
+pub use door::profile::GroupRoles;
 pub use passwords::{PASSWORD_CHARS_MIN, PasswordError, hash_password};
-pub use routes::{Access, Declaration, declarations, router};
+pub use routes::{
+    Access, Answers, Declaration, NamedBy, Needs, Object, Told, declarations, router,
+};
 pub use serve::{serve, serve_probes};
-pub use settings::{SalesTrainer, Settings};
+pub use settings::{
+    Administrator, Admission, LoginSettings, ProviderSettings, RateSettings, SalesTrainer, Settings,
+};

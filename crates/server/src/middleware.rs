@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::App;
 use crate::body::Hurried;
+use crate::cors;
 use crate::problem::{Cause, Problem};
 use crate::routes::Access;
 
@@ -31,7 +32,7 @@ const NO_ROUTE: &str = "none";
 const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// Gives the request an id, renders problems, and writes its line and its metrics when the last byte has left.
-pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id: RequestId = app.clock().id();
     let route = request.extensions().get::<MatchedPath>();
     let mut line = Line {
@@ -50,6 +51,7 @@ pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next)
         http.method = %line.method,
         http.route = %line.route,
     );
+    request.extensions_mut().insert(id.clone());
     let response = next.run(request).instrument(span).await;
     line.status = Some(response.status().as_u16());
     line.cause = Problem::cause_of(&response);
@@ -58,6 +60,18 @@ pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next)
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response.map(|body| Body::new(Logged { body, line }))
+}
+
+/// Answers browsers that ask whether a page of another origin may call, and lets such pages read answers.
+pub(crate) async fn cross_origin(State(app): State<App>, request: Request, next: Next) -> Response {
+    let listed = &app.door().csrf.listed;
+    if let Some(answer) = cors::preflight(request.method(), request.headers(), listed) {
+        return answer;
+    }
+    let headers = request.headers().clone();
+    let mut response = next.run(request).await;
+    cors::admit(&headers, response.headers_mut(), listed);
+    response
 }
 
 /// Lets the body of the request take its time, but not sleep.

@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
 use crate::routes::{Access, Declaration, declarations};
-use crate::{adapters, api, probes};
+use crate::{adapters, api, cookies, probes};
 
 pub(crate) use bodies::{
     EndpointPatch, NewEndpointBody, NewJobBody, RecordingForm, RecordingJson, RecordingPatch,
@@ -26,6 +26,7 @@ pub(crate) use page::{document_json, index, reference, reference_start, without_
 /// The ways to show who one is.
 const BEARER: &str = "bearer";
 const API_KEY: &str = "api_key";
+const SESSION: &str = "session";
 const SIDECAR_SECRET: &str = "sidecar_secret";
 
 /// The native API and the probes.
@@ -117,6 +118,8 @@ impl Modify for Schemes {
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         components.add_security_scheme(BEARER, bearer);
         components.add_security_scheme(API_KEY, header("X-API-Key"));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new(cookies::SESSION));
+        components.add_security_scheme(SESSION, SecurityScheme::ApiKey(cookie));
         components.add_security_scheme(SIDECAR_SECRET, header("X-Sidecar-Secret"));
     }
 }
@@ -142,6 +145,7 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> &'a mut Option<Oper
         "POST" => &mut item.post,
         "PATCH" => &mut item.patch,
         "DELETE" => &mut item.delete,
+        "PUT" => &mut item.put,
         "OPTIONS" => &mut item.options,
         other => unreachable!("no line of the table has {other}"),
     }
@@ -152,7 +156,9 @@ fn complete(operation: &mut Operation, declaration: &Declaration) {
     let scheme = |name| SecurityRequirement::new(name, Vec::<String>::new());
     let schemes = match declaration.access {
         Access::Public => Vec::new(),
-        Access::Caller => vec![scheme(BEARER), scheme(API_KEY)],
+        Access::Owner(_) | Access::Role(_) => {
+            vec![scheme(BEARER), scheme(API_KEY), scheme(SESSION)]
+        }
         Access::BodySecret => vec![scheme(SIDECAR_SECRET), scheme(BEARER), scheme(API_KEY)],
     };
     operation.security = Some(schemes);

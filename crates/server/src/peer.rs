@@ -12,6 +12,13 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+impl Default for Peer {
+    /// This machine: a request that came by no connection was made in this process.
+    fn default() -> Self {
+        Self(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+}
+
 impl Peer {
     /// The address that the request comes from, as far as it can be told.
     ///

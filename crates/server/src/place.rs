@@ -33,7 +33,7 @@ impl Places {
     pub(crate) fn take(&self, access: Access) -> Option<Place> {
         let places = match access {
             Access::BodySecret => &self.unproven,
-            Access::Caller | Access::Public => &self.admitted,
+            Access::Owner(_) | Access::Role(_) | Access::Public => &self.admitted,
         };
         let permit = Arc::clone(places).try_acquire_owned().ok()?;
         Some(Place(Arc::new(Mutex::new(Some(permit)))))
@@ -73,8 +73,7 @@ mod tests {
             std::iter::from_fn(|| places.take(Access::BodySecret)).take(100).collect();
         assert_eq!(strangers.len(), 2);
 
-        let callers: Vec<_> =
-            std::iter::from_fn(|| places.take(Access::Caller)).take(100).collect();
+        let callers: Vec<_> = std::iter::from_fn(|| places.take(Access::own())).take(100).collect();
         assert_eq!(callers.len(), 8);
 
         callers[0].leave();

@@ -65,6 +65,9 @@ pub(crate) struct ProblemView<'a> {
     detail: Option<&'a str>,
     /// The stable name of what is wrong.
     code: &'a str,
+    /// The same name as CultoTranscript's clients know it, for problems with the token against forged requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
     /// The id of the request, as in the log; `null` for an error that a job has kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
@@ -92,6 +95,7 @@ impl<'a> ProblemView<'a> {
             status: code.status(),
             detail,
             code: code.name(),
+            error_code: error_code(code),
             request_id,
             errors,
         }
@@ -207,7 +211,7 @@ impl IntoResponse for Problem {
             // Rounded up: a client that comes back early has come in vain.
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
         }
-        if self.code == ProblemCode::Unauthorized {
+        if self.code.status() == 401 {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         let extensions = response.extensions_mut();
@@ -258,6 +262,16 @@ impl From<WriteError> for Problem {
             WriteError::Source(source) => Self::of_body(source),
             WriteError::Store(error) => Self::from(error),
         }
+    }
+}
+
+/// What CultoTranscript calls a problem, where its clients look for it.
+pub(crate) fn error_code(code: ProblemCode) -> Option<&'static str> {
+    match code {
+        ProblemCode::CsrfSessionMissing => Some("CSRF_SESSION_MISSING"),
+        ProblemCode::CsrfTokenMissing => Some("CSRF_TOKEN_MISSING"),
+        ProblemCode::CsrfTokenInvalid => Some("CSRF_TOKEN_INVALID"),
+        _ => None,
     }
 }
 

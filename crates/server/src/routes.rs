@@ -3,31 +3,26 @@
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use hansard_domain::access::{Kind, Permission};
 use hansard_domain::problem::ProblemCode;
 use http::Method;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::caller::Caller;
+use crate::door::{self, Line};
 use crate::middleware;
 use crate::problem::Problem;
 use crate::shield::shield;
 use crate::{App, adapters, api, documents, openapi, probes};
 
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Public,
-    /// Whoever the door admits; everybody else is refused before the body is read.
-    Caller,
-    /// Whoever shows a shared secret in the body, as an adapter's original has it. The handler checks it.
-    BodySecret,
-}
+mod access;
+
+pub(crate) use access::not_found;
+pub use access::{Access, Answers, NamedBy, Needs, Object, Told};
 
 /// What a route answers when the server has as many requests as it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,37 +61,66 @@ pub struct Declaration {
 
 /// The table.
 fn table() -> Vec<Route> {
-    use Access::{Caller, Public};
+    use Access::Public;
+    use Permission::{ReadMetrics, ReadRecordings, WriteRecordings};
+    let (reads, writes) = (Access::needs(ReadRecordings), Access::needs(WriteRecordings));
+    let (sees, changes) = (of_kind(ReadRecordings), of_kind(WriteRecordings));
+    let (recording, job) = (Kind::Recording, Kind::Job);
     let mut table = vec![
         Route::get("/healthz", Public, probes::health).always(),
         Route::get("/readyz", Public, probes::ready).always(),
         Route::get("/version", Public, probes::version).always(),
-        Route::get("/metrics", Caller, probes::metrics).always(),
+        Route::get("/metrics", Access::needs(ReadMetrics), probes::metrics).always(),
         Route::get("/", Public, openapi::index).unlisted(),
         Route::get("/docs/api", Public, openapi::without_slash).unlisted(),
         Route::get("/docs/api/", Public, openapi::reference_start).unlisted(),
         Route::get("/docs/api/{file}", Public, openapi::reference).unlisted(),
         Route::get("/docs/errors/{code}", Public, documents::error_page),
         Route::get("/api/v1/openapi.json", Public, openapi::document_json),
-        Route::post("/api/v1/recordings", Caller, api::recordings::create_recording),
-        Route::get("/api/v1/recordings", Caller, api::recordings::list_recordings),
-        Route::get("/api/v1/recordings/{id}", Caller, api::recordings::get_recording),
-        Route::patch("/api/v1/recordings/{id}", Caller, api::recordings::update_recording),
-        Route::delete("/api/v1/recordings/{id}", Caller, api::recordings::delete_recording),
-        Route::get("/api/v1/recordings/{id}/media", Caller, api::media::get_media),
-        Route::post("/api/v1/recordings/{id}/jobs", Caller, api::jobs::create_job),
-        Route::get("/api/v1/jobs", Caller, api::jobs::list_jobs),
-        Route::get("/api/v1/jobs/{id}", Caller, api::jobs::get_job),
-        Route::post("/api/v1/jobs/{id}/cancel", Caller, api::jobs::cancel_job),
-        Route::post("/api/v1/jobs/{id}/retry", Caller, api::jobs::retry_job),
-        Route::get("/api/v1/transcripts", Caller, api::transcripts::list_transcripts),
-        Route::get("/api/v1/transcripts/{id}", Caller, api::transcripts::get_transcript),
+        Route::post("/api/v1/recordings", writes, api::recordings::create_recording),
+        Route::get("/api/v1/recordings", reads, api::recordings::list_recordings),
+        Route::get(
+            "/api/v1/recordings/{id}",
+            sees(recording).shared(),
+            api::recordings::get_recording,
+        ),
+        Route::patch(
+            "/api/v1/recordings/{id}",
+            changes(recording),
+            api::recordings::update_recording,
+        ),
+        Route::delete(
+            "/api/v1/recordings/{id}",
+            changes(recording),
+            api::recordings::delete_recording,
+        ),
+        Route::get(
+            "/api/v1/recordings/{id}/media",
+            sees(recording).shared(),
+            api::media::get_media,
+        ),
+        Route::post("/api/v1/recordings/{id}/jobs", changes(recording), api::jobs::create_job),
+        Route::get("/api/v1/jobs", reads, api::jobs::list_jobs),
+        Route::get("/api/v1/jobs/{id}", sees(job), api::jobs::get_job),
+        Route::post("/api/v1/jobs/{id}/cancel", changes(job), api::jobs::cancel_job),
+        Route::post("/api/v1/jobs/{id}/retry", changes(job), api::jobs::retry_job),
+        Route::get("/api/v1/transcripts", reads, api::transcripts::list_transcripts),
+        Route::get(
+            "/api/v1/transcripts/{id}",
+            sees(Kind::Transcript).shared(),
+            api::transcripts::get_transcript,
+        ),
     ];
     table.extend(api::endpoints::routes());
     table.extend(api::deliveries::routes());
     table.extend(api::uploads::routes());
     table.extend(adapters::routes());
     table
+}
+
+/// Access for whoever has `permission` and the `{id}` of the path within reach, which is of a kind.
+fn of_kind(permission: Permission) -> impl Fn(Kind) -> Access {
+    move |kind| Access::of(permission, kind)
 }
 
 /// Declares a constructor for each method. `GET` answers `HEAD` too; `HEAD` is for where there is no `GET`.
@@ -123,6 +147,7 @@ impl Route {
         head HEAD
         post POST
         patch PATCH
+        put PUT
         delete DELETE
         options OPTIONS
     }
@@ -149,12 +174,9 @@ impl Route {
 
     /// What answers, behind what the declaration asks for.
     fn service(self, app: &App) -> MethodRouter<App> {
-        let handler = match self.access {
-            Access::Public | Access::BodySecret => self.handler,
-            Access::Caller => {
-                self.handler.route_layer(from_fn_with_state(app.clone(), admit_caller))
-            }
-        };
+        let is_counted = self.load == Load::Counted;
+        let line = Line { app: app.clone(), access: self.access, is_counted };
+        let handler = self.handler.route_layer(from_fn_with_state(line, door::admit));
         let handler = match self.load {
             Load::Free => handler,
             Load::Counted => {
@@ -218,19 +240,8 @@ fn routed(app: App, routes: impl IntoIterator<Item = Route>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(app.clone(), middleware::hurry))
+        .layer(from_fn_with_state(app.clone(), middleware::cross_origin))
         .layer(from_fn_with_state(app.clone(), shield))
         .layer(from_fn_with_state(app.clone(), middleware::answer))
         .with_state(app)
-}
-
-/// Lets admitted callers in.
-async fn admit_caller(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let caller = Caller::of(&app, &parts)?;
-    parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, body)).await)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hansard_domain::problem::ProblemCode;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -13,8 +14,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::App;
+use crate::peer::Peer;
 use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
 use crate::routes::{probes, router};
 use crate::wire::Wire;
@@ -50,14 +53,13 @@ async fn answer(app: App, routes: Router, listener: TcpListener, hard: Cancellat
     let settings = app.settings();
     let places = Arc::new(Semaphore::new(settings.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
-    let service = TowerToHyperService::new(routes);
     loop {
         let accepted = tokio::select! {
             () = app.shutdown().cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 pause_after(&error).await;
                 continue;
@@ -70,7 +72,8 @@ async fn answer(app: App, routes: Router, listener: TcpListener, hard: Cancellat
             Ok(place) => {
                 app.tasks().spawn(connection(
                     app.clone(),
-                    service.clone(),
+                    routes.clone(),
+                    Peer(peer),
                     wire,
                     place,
                     hard.clone(),
@@ -95,16 +98,19 @@ async fn answer(app: App, routes: Router, listener: TcpListener, hard: Cancellat
     }
 }
 
-type Service = TowerToHyperService<axum::Router>;
-
-/// Answers the requests of one connection, one after the other.
+/// Answers the requests of one connection, which comes from `peer`, one after the other.
 async fn connection(
     app: App,
-    service: Service,
+    routes: Router,
+    peer: Peer,
     wire: Wire,
     place: OwnedSemaphorePermit,
     hard: CancellationToken,
 ) {
+    let service = TowerToHyperService::new(routes.map_request(move |mut request: Request<_>| {
+        request.extensions_mut().insert(peer);
+        request
+    }));
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()

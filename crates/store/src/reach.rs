@@ -82,6 +82,12 @@ impl Reach {
     }
 }
 
+impl From<&Reach> for Reach {
+    fn from(reach: &Reach) -> Self {
+        reach.clone()
+    }
+}
+
 impl From<&WorkspaceId> for Reach {
     fn from(workspace: &WorkspaceId) -> Self {
         Self { workspace: workspace.clone(), eyes: Eyes::All }

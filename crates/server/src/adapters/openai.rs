@@ -10,6 +10,7 @@ mod errors;
 mod live;
 mod models;
 
+use hansard_domain::access::Permission;
 use utoipa::OpenApi;
 
 use crate::routes::{Access, Route};
@@ -25,12 +26,14 @@ use crate::routes::{Access, Route};
 pub(super) struct Documented;
 
 pub(super) fn routes() -> Vec<Route> {
+    let reads = Access::needs(Permission::ReadRecordings);
+    let writes = Access::needs(Permission::WriteRecordings);
     let routes = [
-        Route::post("/audio/transcriptions", Access::Caller, audio::create_transcription),
-        Route::post("/audio/translations", Access::Caller, audio::create_translation),
-        Route::get("/models", Access::Caller, models::list_models),
+        Route::post("/audio/transcriptions", writes, audio::create_transcription),
+        Route::post("/audio/translations", writes, audio::create_translation),
+        Route::get("/models", reads, models::list_models),
         // Ids of models may have slashes.
-        Route::get("/models/{*id}", Access::Caller, models::get_model),
+        Route::get("/models/{*id}", reads, models::get_model),
     ];
     routes.into_iter().map(|route| route.in_words_of(errors::in_openai_words)).collect()
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use hansard_domain::access::{Permission, decide};
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Callback;
@@ -31,7 +32,10 @@ use crate::probes::Health;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
 use crate::settings::SalesTrainer;
-use crate::{App, probes};
+use crate::{App, door, probes};
+
+/// What records call the adapter.
+const ADAPTER: &str = "salestrainer";
 
 /// Where the secret stands that is not in the body.
 const SECRET_HEADER: HeaderName = HeaderName::from_static("x-sidecar-secret");
@@ -94,20 +98,51 @@ fn settings(app: &App) -> Result<&SalesTrainer, Problem> {
     Ok(settings)
 }
 
-/// Lets in whoever shows the shared secret, `given` in the body or in a header, or a key of the service.
-fn admit(app: &App, head: &Parts, given: Option<&str>) -> Result<Caller, Problem> {
-    let secrets = &settings(app)?.secrets;
-    let in_header = head.headers.get(&SECRET_HEADER).and_then(|value| value.to_str().ok());
-    if given.into_iter().chain(in_header).any(|secret| secrets.contains(secret)) {
-        return Ok(Caller::with_secret(app));
-    }
-    // Without keys, that the caller is on this machine would be enough elsewhere; here a secret is wanted.
-    if !app.settings().keys.is_empty()
-        && let Ok(caller) = Caller::of(app, head)
+/// Whoever shows the shared secret in a header, or credentials of the service: known before the body is read.
+///
+/// # Errors
+/// [`ProblemCode::RateLimited`] for whoever has guessed too often.
+async fn known_by_head(app: &App, head: &Parts) -> Result<Option<Caller>, Problem> {
+    if let Some(secret) = head.headers.get(&SECRET_HEADER).and_then(|value| value.to_str().ok())
+        && let Some(caller) = by_secret(app, head, secret)?
     {
-        return Ok(caller);
+        return Ok(Some(caller));
     }
-    Err(unauthorized())
+    // Where no credentials are asked for, being on this machine is enough elsewhere; here a secret is wanted.
+    if door::is_open(app).await? {
+        return Ok(None);
+    }
+    match door::resolve(app, head).await {
+        Ok(caller) => {
+            let is_allowed = decide(caller.principal(), Permission::WriteRecordings).is_ok();
+            Ok(is_allowed.then_some(caller))
+        }
+        Err(problem) if problem.code() == ProblemCode::RateLimited => Err(problem),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whoever is known by the head of the request, or shows the shared secret in its body.
+fn admit(
+    app: &App,
+    head: &Parts,
+    known: Option<Caller>,
+    given: Option<&str>,
+) -> Result<Caller, Problem> {
+    match (known, given) {
+        (Some(caller), _) => Ok(caller),
+        (None, Some(secret)) => by_secret(app, head, secret)?.ok_or_else(unauthorized),
+        (None, None) => Err(unauthorized()),
+    }
+}
+
+/// The caller, if `secret` is the shared one. Guesses are counted.
+fn by_secret(app: &App, head: &Parts, secret: &str) -> Result<Option<Caller>, Problem> {
+    let secrets = &settings(app)?.secrets;
+    let sender = door::sender(app, head);
+    let is_right = || secrets.contains(secret).then_some(());
+    let found = app.door().throttle.guess(app, sender.address, is_right)?;
+    Ok(found.map(|()| Caller::with_secret(app, ADAPTER, sender)))
 }
 
 /// The original's refusal.
@@ -116,9 +151,9 @@ fn unauthorized() -> Problem {
 }
 
 /// What is to be done with every recording, by whichever route it comes: the same, so that it is done once.
-fn new_job(callback: Option<Callback>) -> NewJob {
+fn new_job(caller: &Caller, callback: Option<Callback>) -> NewJob {
     let options = TranscribeOptions { words: true, ..TranscribeOptions::default() };
-    NewJob { callback, ..NewJob::of(options) }
+    NewJob { callback, created_by: caller.creator(), ..NewJob::of(options) }
 }
 
 /// How a wait for a job ended that has not failed.

@@ -66,8 +66,8 @@ pub(crate) fn about(fields: &mut Fields) -> About {
     }
 }
 
-/// Reads what is to be done with a recording.
-pub(crate) fn job(fields: &mut Fields) -> NewJob {
+/// Reads what is to be done with a recording, as `creator` wishes.
+pub(crate) fn job(creator: Option<String>, fields: &mut Fields) -> NewJob {
     let options = TranscribeOptions {
         language: language(fields),
         task: fields.choice("task", Task::ALL, Task::name).unwrap_or_default(),
@@ -83,6 +83,7 @@ pub(crate) fn job(fields: &mut Fields) -> NewJob {
             .unwrap_or(Priority::Normal),
         again: fields.flag("again"),
         callback: callback(fields),
+        created_by: creator,
         ..NewJob::of(options)
     }
 }
@@ -200,23 +201,31 @@ fn s3(value: Value, default_bucket: Option<&str>) -> Result<Source, String> {
     }
 }
 
-/// The caller's name for a request that asks for `parts` of `route`, if it has one.
+/// The caller's name for a request that asks for `parts` of `route`, if it has one. Each `owner` has names of its own: by
+/// guessing a colleague's, nobody gets at what it made.
 ///
 /// # Errors
 /// As [`idempotency_key`].
 pub(crate) fn request_key(
+    owner: Option<&str>,
     headers: &HeaderMap,
     route: &str,
     parts: &[&str],
 ) -> Result<Option<RequestKey>, Problem> {
     let key = idempotency_key(headers)?;
-    Ok(key.map(|key| RequestKey { key, request_hash: hash_of(route, parts) }))
+    let request_hash = hash_of(route, parts);
+    Ok(key.map(|key| RequestKey { key: named(owner, &key), request_hash }))
 }
 
 /// A name for a request whose caller has none, for routes where equal requests are meant to be the same one.
-pub(crate) fn unnamed_request(route: &str, parts: &[&str]) -> RequestKey {
+pub(crate) fn unnamed_request(owner: Option<&str>, route: &str, parts: &[&str]) -> RequestKey {
     let request_hash = hash_of(route, parts);
-    RequestKey { key: format!("{route}:{request_hash}"), request_hash }
+    RequestKey { key: named(owner, &format!("{route}:{request_hash}")), request_hash }
+}
+
+/// `name`, as `owner` has it.
+fn named(owner: Option<&str>, name: &str) -> String {
+    owner.map_or_else(|| name.to_owned(), |owner| format!("{owner}:{name}"))
 }
 
 fn hash_of(route: &str, parts: &[&str]) -> String {
@@ -303,7 +312,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("idempotency-key", "k".parse().unwrap());
         let hash = |route, parts: &[&str]| {
-            request_key(&headers, route, parts).unwrap().unwrap().request_hash
+            request_key(None, &headers, route, parts).unwrap().unwrap().request_hash
         };
 
         assert_eq!(hash("r", &["ab", "c"]), hash("r", &["ab", "c"]));

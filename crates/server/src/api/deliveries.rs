@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hansard_domain::access::{Kind, Permission};
 use hansard_domain::event::DeliveryState;
 use hansard_domain::id::{DeliveryId, EndpointId, Id, JobId, RecordingId};
 use hansard_domain::problem::ProblemCode;
@@ -29,12 +30,13 @@ const UNTOLD: &str = "it did not arrive; the log of the service says why";
 
 /// The routes of deliveries.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::Caller;
+    let all = Access::needs(Permission::ManageWebhooks);
+    let this = Access::of(Permission::ManageWebhooks, Kind::Delivery);
     let one = format!("{PATH}/{{id}}");
     vec![
-        Route::get(PATH, Caller, list_deliveries),
-        Route::get(&one, Caller, get_delivery),
-        Route::post(&format!("{one}/replay"), Caller, replay_delivery),
+        Route::get(PATH, all, list_deliveries),
+        Route::get(&one, this, get_delivery),
+        Route::post(&format!("{one}/replay"), this, replay_delivery),
     ]
 }
 

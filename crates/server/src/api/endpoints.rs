@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hansard_domain::access::{Kind, Permission};
 use hansard_domain::event::EventKind;
 use hansard_domain::id::{EndpointId, Id};
 use hansard_domain::problem::ProblemCode;
@@ -35,16 +36,17 @@ const DESCRIPTION_MAX: usize = 500;
 
 /// The routes of webhook endpoints.
 pub(crate) fn routes() -> Vec<Route> {
-    use Access::Caller;
+    let all = Access::needs(Permission::ManageWebhooks);
+    let this = Access::of(Permission::ManageWebhooks, Kind::Endpoint);
     let one = format!("{PATH}/{{id}}");
     vec![
-        Route::post(PATH, Caller, create_endpoint),
-        Route::get(PATH, Caller, list_endpoints),
-        Route::get(&one, Caller, get_endpoint),
-        Route::patch(&one, Caller, update_endpoint),
-        Route::delete(&one, Caller, delete_endpoint),
-        Route::post(&format!("{one}/rotate-secret"), Caller, rotate_endpoint_secret),
-        Route::post(&format!("{one}/test"), Caller, test_endpoint),
+        Route::post(PATH, all, create_endpoint),
+        Route::get(PATH, all, list_endpoints),
+        Route::get(&one, this, get_endpoint),
+        Route::patch(&one, this, update_endpoint),
+        Route::delete(&one, this, delete_endpoint),
+        Route::post(&format!("{one}/rotate-secret"), this, rotate_endpoint_secret),
+        Route::post(&format!("{one}/test"), this, test_endpoint),
     ]
 }
 
@@ -135,7 +137,7 @@ pub(crate) async fn create_endpoint(
     ApiJson(json): ApiJson<Value>,
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_json(json)?;
-    let key = asks::request_key(&headers, "create_endpoint", &[&fields.canonical()])?;
+    let key = asks::request_key(caller.id(), &headers, "create_endpoint", &[&fields.canonical()])?;
     if !fields.has("url") {
         fields.refuse("url", "needed");
     }
@@ -261,7 +263,7 @@ pub(crate) async fn rotate_endpoint_secret(
     ApiPath(id): ApiPath<EndpointId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let key = asks::request_key(&headers, "rotate_endpoint_secret", &[id.as_str()])?;
+    let key = asks::request_key(caller.id(), &headers, "rotate_endpoint_secret", &[id.as_str()])?;
     let rotated = app.store().rotate_endpoint_secret(caller.workspace(), &id, key).await?;
     Ok(secured(StatusCode::OK, rotated.ok_or_else(missing)?))
 }
@@ -278,7 +280,7 @@ pub(crate) async fn test_endpoint(
     ApiPath(id): ApiPath<EndpointId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let key = asks::request_key(&headers, "test_endpoint", &[id.as_str()])?;
+    let key = asks::request_key(caller.id(), &headers, "test_endpoint", &[id.as_str()])?;
     let tested = app.store().test_endpoint(caller.workspace(), &id, key).await?;
     let Tested { delivery, is_repeated } = tested.ok_or_else(missing)?;
     let headers = [(LOCATION, deliveries::path(&delivery.id))];

@@ -58,8 +58,7 @@ pub(crate) async fn list_jobs(
         RecordingId::parse(id).map_err(|error| Problem::field("/recording_id", error.to_string()))
     });
     let filter = JobFilter { state: state.transpose()?, recording: recording.transpose()? };
-    let page =
-        app.store().page_jobs(caller.workspace(), &filter, place.before, place.limit).await?;
+    let page = app.store().page_jobs(caller.reach(), &filter, place.before, place.limit).await?;
     Ok(Json(PageView::of(page, |job| JobView::of(job, Vec::new(), None))))
 }
 
@@ -74,7 +73,7 @@ pub(crate) async fn get_job(
     caller: Caller,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<JobView>, Problem> {
-    let job = app.store().find_job(caller.workspace(), &id).await?;
+    let job = app.store().find_job(caller.reach(), &id).await?;
     let job = job.ok_or(Problem::new(ProblemCode::JobNotFound))?;
     Ok(Json(view(&app, job).await?))
 }
@@ -90,7 +89,7 @@ pub(crate) async fn cancel_job(
     caller: Caller,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<JobView>, Problem> {
-    let change = app.store().cancel_job(caller.workspace(), &id).await?;
+    let change = app.store().cancel_job(caller.reach(), &id).await?;
     changed(&app, change).await
 }
 
@@ -110,7 +109,7 @@ pub(crate) async fn retry_job(
     let mut fields = optional_fields(&app, request).await?;
     let stage = fields.choice("stage", Stage::ALL, Stage::name);
     fields.finish()?;
-    let change = app.store().retry_job(caller.workspace(), &id, stage).await?;
+    let change = app.store().retry_job(caller.reach(), &id, stage).await?;
     app.wake_workers();
     changed(&app, change).await
 }
@@ -130,10 +129,15 @@ pub(crate) async fn create_job(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let mut fields = optional_fields(&app, request).await?;
-    let key = asks::request_key(&headers, "create_job", &[id.as_str(), &fields.canonical()])?;
-    let job = asks::job(&mut fields);
+    let key = asks::request_key(
+        caller.id(),
+        &headers,
+        "create_job",
+        &[id.as_str(), &fields.canonical()],
+    )?;
+    let job = asks::job(caller.creator(), &mut fields);
     fields.finish()?;
-    let accepted = app.store().accept_job(caller.workspace(), &id, job, key).await?;
+    let accepted = app.store().accept_job(caller.reach(), &id, job, key).await?;
     let accepted = accepted.ok_or(Problem::new(ProblemCode::RecordingNotFound))?;
     recordings::answer(&app, accepted).await
 }

@@ -52,7 +52,7 @@ pub(crate) async fn get_media(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let recording = app.store().find_recording(caller.workspace(), &id).await?;
+    let recording = app.store().find_recording(caller.reach(), &id).await?;
     let recording = recording.ok_or(Problem::new(ProblemCode::RecordingNotFound))?;
     let media = recording.media.ok_or(Problem::new(ProblemCode::MediaNotFound))?;
     // The checksum names the bytes, and nothing else.

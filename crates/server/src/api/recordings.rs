@@ -75,7 +75,7 @@ pub(crate) async fn list_recordings(
     let external_id = list.external_id;
     let filter = RecordingFilter { source, external_id, sha256, created_from, created_before };
     let page =
-        app.store().page_recordings(caller.workspace(), &filter, place.before, place.limit).await?;
+        app.store().page_recordings(caller.reach(), &filter, place.before, place.limit).await?;
     Ok(Json(PageView::of(page, RecordingView::of)))
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn get_recording(
     caller: Caller,
     ApiPath(id): ApiPath<RecordingId>,
 ) -> Result<Json<RecordingView>, Problem> {
-    let recording = app.store().find_recording(caller.workspace(), &id).await?;
+    let recording = app.store().find_recording(caller.reach(), &id).await?;
     let recording = recording.ok_or(Problem::new(ProblemCode::RecordingNotFound))?;
     Ok(Json(RecordingView::of(recording)))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn delete_recording(
     caller: Caller,
     ApiPath(id): ApiPath<RecordingId>,
 ) -> Result<StatusCode, Problem> {
-    if app.store().delete_recording(caller.workspace(), &id).await? {
+    if app.store().delete_recording(caller.reach(), &id).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::new(ProblemCode::RecordingNotFound))

@@ -121,7 +121,7 @@ pub(crate) async fn list_transcripts(
     let recording = recording.transpose()?;
     let page = app
         .store()
-        .page_transcripts(caller.workspace(), recording.as_ref(), place.before, place.limit)
+        .page_transcripts(caller.reach(), recording.as_ref(), place.before, place.limit)
         .await?;
     Ok(Json(PageView::of(page, TranscriptView::of)))
 }
@@ -152,7 +152,7 @@ pub(crate) async fn get_transcript(
         })?,
         None => accepted(&headers)?,
     };
-    let head = app.store().find_transcript(caller.workspace(), &id).await?;
+    let head = app.store().find_transcript(caller.reach(), &id).await?;
     let head = head.ok_or(Problem::new(ProblemCode::TranscriptNotFound))?;
     let content_type = format.content_type();
     let body = Body::from_stream(written(app, head, format));

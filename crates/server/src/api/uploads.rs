@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use hansard_domain::access::{Kind, Permission};
 use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
 use hansard_store::uploads::{Append, Checksum, Upload, Uploaded};
@@ -35,13 +36,16 @@ const PIECE: &str = "application/offset+octet-stream";
 pub(crate) fn routes() -> Vec<Route> {
     const ALL: &str = "/api/v1/uploads";
     const ONE: &str = "/api/v1/uploads/{id}";
+    let creates = Access::needs(Permission::WriteRecordings);
+    let goes_on = Access::of(Permission::WriteRecordings, Kind::Upload);
     let routes = [
-        Route::options(ALL, Access::Caller, describe_protocol),
-        Route::post(ALL, Access::Caller, create_upload),
-        Route::head(ONE, Access::Caller, get_upload),
-        Route::patch(ONE, Access::Caller, append_piece),
-        Route::delete(ONE, Access::Caller, terminate_upload),
-        Route::post(ONE, Access::Caller, override_method),
+        // What is spoken here says nothing about anybody, and clients ask before they show a credential.
+        Route::options(ALL, Access::Public, describe_protocol),
+        Route::post(ALL, creates, create_upload),
+        Route::head(ONE, goes_on, get_upload),
+        Route::patch(ONE, goes_on, append_piece),
+        Route::delete(ONE, goes_on, terminate_upload),
+        Route::post(ONE, goes_on, override_method),
     ];
     routes.into_iter().map(|route| route.in_words_of(protocol::greet)).collect()
 }

@@ -59,15 +59,22 @@ impl Profile {
 
 /// Which groups have which role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GroupRoles {
+pub struct GroupRoles {
     /// Groups of administrators.
-    pub(crate) admin: Vec<String>,
+    pub admin: Vec<String>,
     /// Groups of editors.
-    pub(crate) editor: Vec<String>,
+    pub editor: Vec<String>,
     /// Groups of viewers.
-    pub(crate) viewer: Vec<String>,
+    pub viewer: Vec<String>,
     /// The role of those who are in none of them.
-    pub(crate) otherwise: Role,
+    pub otherwise: Role,
+}
+
+impl Default for GroupRoles {
+    /// Everybody is an editor.
+    fn default() -> Self {
+        Self { admin: Vec::new(), editor: Vec::new(), viewer: Vec::new(), otherwise: Role::Editor }
+    }
 }
 
 /// Whether somebody with the address `email` is invited. `invited` holds addresses, and domains with or without an `@` in

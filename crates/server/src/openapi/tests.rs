@@ -102,7 +102,7 @@ fn bodies_are_read_as_they_are_described() {
     let mut fields = Fields::of_json(Value::Object(body)).unwrap();
     asks::origin(&mut fields, None);
     asks::about(&mut fields);
-    asks::job(&mut fields);
+    asks::job(None, &mut fields);
     let problem = fields.finish().unwrap_err();
     let named: BTreeSet<_> = problem
         .field_problems()

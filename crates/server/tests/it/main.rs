@@ -12,6 +12,8 @@ mod openai;
 mod probes;
 mod recordings;
 mod salestrainer;
+#[path = "../support/service.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
 mod service;
 mod transcripts;
 mod uploading;

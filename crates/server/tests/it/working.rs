@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_net::Client;
-use hansard_server::{App, EngineState, Keys, Parts, SalesTrainer, Settings, serve};
+use hansard_server::{Admission, App, EngineState, Keys, Parts, SalesTrainer, Settings, serve};
 use hansard_speech::Transcriber;
 use hansard_speech::fake::Fake;
 use hansard_store::s3::S3;
@@ -109,6 +109,7 @@ impl Working {
         let app = App::new(Parts {
             store: store.clone(),
             settings: settings(address, plan.keys, plan.salestrainer),
+            client: Client::new(&hansard_net::Settings::default()).unwrap(),
             wake,
             models: Arc::new(|| vec![MODEL.to_owned()]),
             engine: Arc::new(|| EngineState::NotLoaded),
@@ -192,6 +193,7 @@ fn settings(bind: SocketAddr, keys: Keys, salestrainer: SalesTrainer) -> Setting
     Settings {
         bind,
         keys,
+        admission: Admission::default(),
         workspace: "default".to_owned(),
         public_url: None,
         file_bytes_max: 8 << 20,

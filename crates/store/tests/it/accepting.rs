@@ -1,5 +1,6 @@
 //! What is accepted is accepted whole, once.
 
+use hansard_domain::id::WorkspaceId;
 use hansard_domain::job::{JobState, Stage};
 use hansard_store::recordings::RecordingFilter;
 use hansard_store::{Error, NewJob, NewRecording};
@@ -31,7 +32,7 @@ async fn a_recording_and_its_job_are_there_at_once(db: TestDb) {
     let found = store.find_recording(&workspace, &near.recording.id).await.unwrap();
     assert_eq!(found, Some(near.recording));
     assert_eq!(store.find_job(&workspace, &near.job.id).await.unwrap(), Some(near.job));
-    assert_eq!(store.find_job(&db.clock.id(), &far.job.id).await.unwrap(), None);
+    assert_eq!(store.find_job(&db.clock.id::<WorkspaceId>(), &far.job.id).await.unwrap(), None);
     assert_eq!(db.count("SELECT COUNT(*) FROM events").await, 4);
     store.close().await;
 }

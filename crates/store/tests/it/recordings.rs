@@ -197,7 +197,9 @@ async fn what_is_missing_or_anothers_is_not_deleted(db: TestDb) {
     let made = accepted(&store, &workspace, "sound").await;
 
     assert!(!store.delete_recording(&workspace, &db.clock.id()).await.unwrap());
-    assert!(!store.delete_recording(&db.clock.id(), &made.recording.id).await.unwrap());
+    assert!(
+        !store.delete_recording(&db.clock.id::<WorkspaceId>(), &made.recording.id).await.unwrap()
+    );
 
     assert!(store.find_job(&workspace, &made.job.id).await.unwrap().is_some());
     assert_eq!(store.sweep_media().await.unwrap(), 0);

@@ -1,6 +1,6 @@
 //! From media to a transcript, whatever happens on the way.
 
-use hansard_domain::id::TranscriptId;
+use hansard_domain::id::{TranscriptId, WorkspaceId};
 use hansard_domain::job::{JobState, Stage};
 use hansard_store::leases::Held;
 use hansard_store::transcripts::WINDOWS_PER_PAGE_MAX;
@@ -62,7 +62,10 @@ async fn a_transcript_grows_window_by_window(db: TestDb) {
     assert_eq!(store.windows(&transcript, 1, 1).await.unwrap(), [window("b")]);
     let stages = store.finished_stages(&made.job.id).await.unwrap();
     assert_eq!(stages.iter().map(|stage| stage.stage).collect::<Vec<_>>(), [Stage::Transcribe]);
-    assert_eq!(store.find_transcript(&db.clock.id(), &transcript).await.unwrap(), None);
+    assert_eq!(
+        store.find_transcript(&db.clock.id::<WorkspaceId>(), &transcript).await.unwrap(),
+        None
+    );
 }
 
 async fn a_window_is_committed_once_and_in_order(db: TestDb) {

@@ -110,15 +110,18 @@ async fn accept(
         let mut asked = openai_asks::read(&fields, task)?;
         asked.options.model = models::resolve(&app, &asked.model).await?;
         let parts = [&asked.canonical(), upload.sha256()];
-        let given = asks::request_key(&headers, ROUTE, &parts)?;
-        Ok((asked, given.unwrap_or_else(|| asks::unnamed_request(ROUTE, &parts))))
+        let given = asks::request_key(caller.id(), &headers, ROUTE, &parts)?;
+        Ok((asked, given.unwrap_or_else(|| asks::unnamed_request(caller.id(), ROUTE, &parts))))
     };
     let (asked, key) = match asked.await {
         Ok(asked) => asked,
         Err(problem) => return Err(give_up(&app, upload, problem).await),
     };
-    let recording = NewRecording::of(upload.source()).with(upload.media());
-    let job = NewJob::of(asked.options.clone());
+    let recording = NewRecording {
+        created_by: caller.creator(),
+        ..NewRecording::of(upload.source()).with(upload.media())
+    };
+    let job = NewJob { created_by: caller.creator(), ..NewJob::of(asked.options.clone()) };
     let accepted = match app.store().accept(caller.workspace(), recording, job, Some(key)).await {
         Ok(accepted) => accepted,
         Err(error) => return Err(give_up(&app, upload, error.into()).await),

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::asks::{self as trainer_asks, Asked, ProcessBody, TranscribeBody};
 use super::errors::{ErrorBody, JSON_INVALID};
-use super::{Processing, Waiting, admit, new_job, settings, wait_for};
+use super::{Processing, Waiting, admit, known_by_head, new_job, settings, wait_for};
 use crate::App;
 use crate::api::asks;
 use crate::extract::{JSON_BYTES_MAX, parse_json, read_body};
@@ -70,16 +70,23 @@ async fn process(
     // The type that the request states is not looked at, since the original did not either.
     let body = parse_json::<Value>(&body, app.settings().json_depth_max);
     let secret = body.as_ref().ok().and_then(|body| body.get("secret")?.as_str());
-    let caller = admit(&app, &head, secret)?;
+    let known = known_by_head(&app, &head).await?;
+    let caller = admit(&app, &head, known, secret)?;
     let body = body.map_err(|_| Problem::field("", JSON_INVALID.1))?;
     let asked = trainer_asks::read(body, key_name)?;
     let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;
-    let key = asks::request_key(&head.headers, "salestrainer.process", &[&asked.canonical()])?;
+    let key = asks::request_key(
+        caller.id(),
+        &head.headers,
+        "salestrainer.process",
+        &[&asked.canonical()],
+    )?;
     let Asked { object_key, session_id, scenario_id, .. } = &asked;
     let metadata = json!({ "session_id": session_id, "scenario_id": scenario_id }).to_string();
     let source = Source::S3 { bucket, key: object_key.clone() };
-    let recording = NewRecording { metadata, ..NewRecording::of(source) };
-    let job = new_job(callback(trainer, &asked));
+    let recording =
+        NewRecording { metadata, created_by: caller.creator(), ..NewRecording::of(source) };
+    let job = new_job(&caller, callback(trainer, &asked));
     let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
     if !accepted.is_repeated {
         app.wake_workers();

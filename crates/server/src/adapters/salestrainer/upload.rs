@@ -1,6 +1,6 @@
 //! A file in a form: for trying things out, without S3 and without a callback.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,10 +11,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::errors::ErrorBody;
-use super::{Processing, Waiting, admit, new_job, settings, unauthorized, wait_for};
+use super::{Processing, Waiting, admit, known_by_head, new_job, settings, unauthorized, wait_for};
 use crate::App;
 use crate::adapters::waiting::transcript_of;
 use crate::api::recordings::Form;
+use crate::caller::Caller;
 use crate::place::Place;
 use crate::problem::Problem;
 
@@ -70,29 +71,35 @@ pub(super) async fn transcribe_upload(
 async fn accept(app: App, request: Request) -> Result<Job, Problem> {
     let (head, body) = request.into_parts();
     let request = Request::from_parts(head.clone(), body);
-    let workspace = app.workspace();
-    let is_admitted = AtomicBool::new(admit(&app, &head, None).is_ok());
+    let known = known_by_head(&app, &head).await?;
+    let workspace = known.as_ref().map_or(app.workspace(), Caller::workspace).clone();
+    let admitted = OnceLock::new();
+    if let Some(caller) = known.clone() {
+        admitted.get_or_init(|| caller);
+    }
     // Nothing is kept of a file before somebody has shown the secret.
     let check = |fields: &[(String, String)]| {
         let secret = fields.iter().find(|(name, _)| name == SECRET);
-        admit(&app, &head, secret.map(|(_, text)| text.as_str()))?;
-        is_admitted.store(true, Ordering::Relaxed);
+        let caller = admit(&app, &head, known.clone(), secret.map(|(_, text)| text.as_str()))?;
+        admitted.get_or_init(|| caller);
         Ok(())
     };
-    let form = match Form::read_if(&app, workspace, request, check).await {
-        Ok(form) => form,
-        Err(problem) if is_admitted.load(Ordering::Relaxed) => return Err(problem),
-        // What is wrong with a form is nothing for others.
-        Err(_) => return Err(unauthorized()),
+    let form = Form::read_if(&app, &workspace, request, check).await;
+    // What is wrong with a form is nothing for others.
+    let caller = admitted.get().ok_or_else(unauthorized)?;
+    let form = form?;
+    let upload = form.upload;
+    let recording = NewRecording {
+        created_by: caller.creator(),
+        ..NewRecording::of(upload.source()).with(upload.media())
     };
-    let recording = NewRecording::of(form.upload.source()).with(form.upload.media());
-    match app.store().accept(workspace, recording, new_job(None), None).await {
+    match app.store().accept(&workspace, recording, new_job(caller, None), None).await {
         Ok(accepted) => {
             app.wake_workers();
             Ok(accepted.job)
         }
         Err(error) => {
-            form.upload.abandon(&app).await;
+            upload.abandon(&app).await;
             Err(error.into())
         }
     }

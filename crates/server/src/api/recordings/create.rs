@@ -73,20 +73,22 @@ async fn from_json(
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_json(json)?;
     let canonical = fields.canonical();
-    let key = asks::request_key(&headers, "create_recording", &[&canonical])?;
+    let key = asks::request_key(caller.id(), &headers, "create_recording", &[&canonical])?;
     let origin = asks::origin(&mut fields, app.settings().s3_bucket.as_deref());
-    let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));
+    let about = asks::about(&mut fields);
+    let job = asks::job(caller.creator(), &mut fields);
     fields.finish()?;
     match origin.ok_or_else(|| Problem::field("/source", "needed"))? {
         Origin::Fetched(source) => {
-            let recording = about.recording(source, None);
+            let recording = about.recording(&caller, source, None);
             let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
             answer(&app, accepted).await
         }
         Origin::Uploaded(id) => {
             // The upload is gone once its recording is accepted: a caller who has lost that answer gets it again.
             let route = format!("create_recording:{id}");
-            let key = key.unwrap_or_else(|| asks::unnamed_request(&route, &[&canonical]));
+            let key =
+                key.unwrap_or_else(|| asks::unnamed_request(caller.id(), &route, &[&canonical]));
             let own = app.clone();
             app.to_the_end(from_upload(own, caller, id, about, job, key)).await
         }
@@ -134,8 +136,9 @@ async fn from_form(
     let Form { fields, upload } = Form::read(&app, caller.workspace(), request).await?;
     let mut fields = Fields::of_form(fields);
     let asked = [&fields.canonical(), upload.sha256()];
-    let key = asks::request_key(&headers, "create_recording", &asked);
-    let (about, job) = (asks::about(&mut fields), asks::job(&mut fields));
+    let key = asks::request_key(caller.id(), &headers, "create_recording", &asked);
+    let about = asks::about(&mut fields);
+    let job = asks::job(caller.creator(), &mut fields);
     let accepted = match (key, fields.finish()) {
         (Ok(key), Ok(())) => accept(&app, &caller, upload, about, job, key).await,
         (Err(problem), _) | (_, Err(problem)) => {
@@ -155,7 +158,7 @@ async fn accept(
     job: NewJob,
     key: Option<RequestKey>,
 ) -> Result<Accepted, Problem> {
-    let recording = about.recording(upload.source(), Some(upload.media()));
+    let recording = about.recording(caller, upload.source(), Some(upload.media()));
     let accepted = app.store().accept(caller.workspace(), recording, job, key).await;
     if !accepted.as_ref().is_ok_and(|accepted| !accepted.is_repeated) {
         upload.abandon(app).await;
@@ -179,8 +182,22 @@ pub(crate) async fn answer(app: &App, accepted: Accepted) -> Result<Response, Pr
 
 impl About {
     /// The recording with this said about it.
-    fn recording(self, source: Source, media: Option<StoredMedia>) -> NewRecording {
+    fn recording(
+        self,
+        caller: &Caller,
+        source: Source,
+        media: Option<StoredMedia>,
+    ) -> NewRecording {
         let Self { title, external_id, visibility, metadata } = self;
-        NewRecording { external_id, visibility, title, metadata, media, ..NewRecording::of(source) }
+        let created_by = caller.creator();
+        NewRecording {
+            external_id,
+            visibility,
+            title,
+            metadata,
+            media,
+            created_by,
+            ..NewRecording::of(source)
+        }
     }
 }

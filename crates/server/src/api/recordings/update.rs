@@ -52,15 +52,15 @@ pub(crate) async fn update_recording(
     ApiJson(json): ApiJson<Value>,
 ) -> Result<Json<RecordingView>, Problem> {
     let patch = Patch::read(json)?;
-    let (store, workspace) = (app.store(), caller.workspace());
+    let (store, reach) = (app.store(), caller.reach());
     let missing = || Problem::new(ProblemCode::RecordingNotFound);
-    let mut recording = store.find_recording(workspace, &id).await?.ok_or_else(missing)?;
+    let mut recording = store.find_recording(reach, &id).await?.ok_or_else(missing)?;
     if patch.is_empty() {
         return Ok(Json(RecordingView::of(recording)));
     }
     for _ in 0..TRIES_MAX {
         let edit = patch.edit(&recording)?;
-        match store.update_recording(workspace, &id, edit, Some(recording.updated_at)).await? {
+        match store.update_recording(reach, &id, edit, Some(recording.updated_at)).await? {
             Edited::Done(recording) => return Ok(Json(RecordingView::of(*recording))),
             // Merged metadata are those of one version, and must not undo what another caller did to the next.
             Edited::Outdated(newer) => recording = *newer,

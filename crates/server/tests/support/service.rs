@@ -9,9 +9,13 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use hansard_domain::id::WorkerId;
 use hansard_domain::time::Timestamp;
-use hansard_server::{App, Engine, EngineState, Keys, Parts, SalesTrainer, Settings, router};
+use hansard_net::Client;
+use hansard_server::{
+    Admission, App, Engine, EngineState, Keys, Parts, SalesTrainer, Settings, router,
+};
 use hansard_store::leases::Claimed;
 use hansard_store::{Clock, Database, Media, Store};
+use hansard_testkit::postgres::Postgres;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
@@ -95,9 +99,34 @@ impl Service {
     /// A service whose queue takes so many jobs.
     pub(crate) async fn start_full(queue_max: u32, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
+        let database = Database::Sqlite { path: folder.path().join("hansard.db") };
+        Self::start_on(database, folder, queue_max, change).await
+    }
+
+    /// A service with a database of its own on the PostgreSQL server of the tests.
+    pub(crate) async fn start_on_postgres(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::start_full_on_postgres(10_000, change).await
+    }
+
+    /// The same, whose queue takes so many jobs.
+    pub(crate) async fn start_full_on_postgres(
+        queue_max: u32,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let url = tokio::task::spawn_blocking(|| Postgres::shared().create_database());
+        let database = Database::Postgres { url: url.await.unwrap() };
+        Self::start_on(database, TempDir::new().unwrap(), queue_max, change).await
+    }
+
+    async fn start_on(
+        database: Database,
+        folder: TempDir,
+        queue_max: u32,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let clock = Clock::manual(Timestamp::from_micros(NOW_US));
         let store = Store::open(hansard_store::Settings {
-            database: Database::Sqlite { path: folder.path().join("hansard.db") },
+            database,
             connections_max: 4,
             queue_max,
             media: Media::folder(&folder.path().join("media")).unwrap(),
@@ -220,6 +249,7 @@ fn parts(
     Parts {
         store: store.clone(),
         settings,
+        client: Client::new(&hansard_net::Settings::default()).unwrap(),
         wake: Arc::clone(wake),
         models: Arc::new(Vec::new),
         engine: engine_of(engine),
@@ -233,6 +263,7 @@ fn settings() -> Settings {
     Settings {
         bind: HOST.parse().unwrap(),
         keys: Keys::default(),
+        admission: Admission::default(),
         workspace: "default".to_owned(),
         public_url: None,
         file_bytes_max: 1 << 20,

@@ -1,0 +1,113 @@
+//! What a path names: whether it is there for the caller, and what the answer is where it is not.
+
+use axum::extract::RawPathParams;
+use hansard_domain::access::{Actor, Deed, Kind, Named, Role, Standing, standing};
+use hansard_domain::id::{Id, WorkspaceId};
+use hansard_store::audit::ActorRef;
+use http::Method;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::door::note_refusal;
+use crate::problem::Problem;
+use crate::routes::{NamedBy, Needs, Object, Told};
+
+/// The caller in the workspace that the path names, if it names one: what it may do is then a matter of what it is there.
+///
+/// # Errors
+/// The declared answer, for one that the caller does not belong to. An administrator of the installation belongs to all; a token
+/// opens its own alone.
+pub(crate) async fn enter_workspace(
+    app: &App,
+    caller: Caller,
+    needs: Needs,
+    path: Option<&RawPathParams>,
+) -> Result<Caller, Problem> {
+    let named = needs.objects().find(|object| object.kind == Kind::Workspace);
+    let Some(object) = named else { return Ok(caller) };
+    let principal = caller.principal();
+    let id = value(path, object.parameter).and_then(|text| WorkspaceId::parse(text).ok());
+    let role = match &id {
+        None => None,
+        Some(id) if *id == principal.workspace => Some(principal.role),
+        Some(id) => role_elsewhere(app, &caller, id).await?,
+    };
+    match (id, role) {
+        (Some(id), Some(role)) => Ok(caller.seated(id, role)),
+        (_, None) | (None, _) => Err(told(object.answers.missing(), path)),
+    }
+}
+
+async fn role_elsewhere(
+    app: &App,
+    caller: &Caller,
+    workspace: &WorkspaceId,
+) -> Result<Option<Role>, Problem> {
+    let principal = caller.principal();
+    let role = match &principal.actor {
+        Actor::User(user) => app.store().role_in(workspace, user).await?,
+        Actor::Token { .. } => return Ok(None),
+        Actor::Local | Actor::StaticKey(_) | Actor::Secret(_) => None,
+    };
+    if role.is_some() || !principal.governs {
+        return Ok(role);
+    }
+    Ok(app.store().find_workspace(workspace).await?.map(|_| Role::Admin))
+}
+
+/// The caller, if it reaches everything that the path names.
+///
+/// # Errors
+/// The declared answer about what it does not reach.
+pub(crate) async fn reach(
+    app: &App,
+    mut caller: Caller,
+    needs: Needs,
+    path: Option<&RawPathParams>,
+    method: &Method,
+) -> Result<Caller, Problem> {
+    let reads = [Method::GET, Method::HEAD].contains(method);
+    let deed = if reads { Deed::Read } else { Deed::Write };
+    for object in needs.objects().filter(|object| object.kind != Kind::Workspace) {
+        let missing = || told(object.answers.missing(), path);
+        let name = value(path, object.parameter).and_then(|text| name(object, text));
+        let name = name.ok_or_else(missing)?;
+        let owned = app.store().ownership(object.kind, &name).await?.ok_or_else(missing)?;
+        match (standing(caller.principal(), &owned, deed), &owned.workspace) {
+            (Standing::Own, _) => {}
+            (Standing::Shared, Some(workspace)) if object.is_shareable => {
+                caller = caller.visiting(workspace);
+            }
+            (Standing::Shared | Standing::Foreign, _) => {
+                let problem = told(object.answers.foreign(), path);
+                let actor = ActorRef::from(&caller.principal().actor);
+                note_refusal(app, caller.sender(), actor, problem.code()).await;
+                return Err(problem);
+            }
+        }
+    }
+    Ok(caller)
+}
+
+fn value<'a>(path: Option<&'a RawPathParams>, name: &str) -> Option<&'a str> {
+    path?.iter().find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// What a parameter names; `None` for what can be no name.
+fn name(object: &Object, text: &str) -> Option<Named> {
+    Some(match object.by {
+        NamedBy::Id => Named::Id(text.to_owned()),
+        NamedBy::Serial => Named::Serial(text.parse().ok()?),
+        NamedBy::UserName => Named::UserName(text.to_owned()),
+    })
+}
+
+/// A declared answer, with the parameters of the path in it.
+fn told(told: Told, path: Option<&RawPathParams>) -> Problem {
+    let problem = Problem::new(told.code);
+    let Some(detail) = told.detail else { return problem };
+    let parameters = path.into_iter().flat_map(RawPathParams::iter);
+    let filled = parameters
+        .fold(detail.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+    problem.detail(filled)
+}
