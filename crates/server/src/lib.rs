@@ -41,6 +41,7 @@ mod wire;
 pub use app::{App, Engine, EngineState, Error, Models, Parts};
 pub use door::keys::{KeyLevel, Keys};
 pub use door::profile::GroupRoles;
+pub use door::service::{ServiceClaims, ServiceSecret};
 pub use passwords::{PASSWORD_CHARS_MIN, PasswordError, hash_password};
 pub use routes::{
     Access, Answers, Declaration, NamedBy, Needs, Object, Told, declarations, router,

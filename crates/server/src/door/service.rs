@@ -5,8 +5,12 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hansard_domain::access::Role;
 use hansard_domain::time::Timestamp;
 use ring::hmac;
+use serde_json::json;
 
 use crate::door::jwt::{Algorithm, Refusal, Token};
 
@@ -15,7 +19,7 @@ const SECRET_BYTES_MIN: usize = 32;
 
 /// The secret that service tokens are signed with.
 #[derive(Clone)]
-pub(crate) struct ServiceSecret(hmac::Key);
+pub struct ServiceSecret(hmac::Key);
 
 impl fmt::Debug for ServiceSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,24 +29,49 @@ impl fmt::Debug for ServiceSecret {
 
 /// What a service token says about its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ServiceClaims {
+pub struct ServiceClaims {
     /// Id of the user whose token it is.
-    pub(crate) subject: String,
+    pub subject: String,
     /// That user's name.
-    pub(crate) username: String,
-    /// Id of the token.
-    pub(crate) id: String,
+    pub username: String,
+    /// Id of the token, its `jti`.
+    pub id: String,
     /// How often the user's tokens had been revoked when it was made.
-    pub(crate) revocations: i64,
-    /// When it expires.
-    pub(crate) expires_at: Timestamp,
+    pub revocations: i64,
+    /// When it expires, to the second.
+    pub expires_at: Timestamp,
 }
 
 impl ServiceSecret {
     /// The secret in the settings; `None` for one that is too short to sign with.
-    pub(crate) fn new(secret: &str) -> Option<Self> {
+    pub fn new(secret: &str) -> Option<Self> {
         let is_long = secret.len() >= SECRET_BYTES_MIN;
         is_long.then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
+    }
+
+    /// A token that says `claims`, made at `now` for a user who is `role`.
+    ///
+    /// The role is for programs that look at `roles`. Hansard does not: what a user may is in the store.
+    pub fn sign(&self, claims: &ServiceClaims, role: Role, now: Timestamp) -> String {
+        let mut roles = vec!["users.mxwhisper"];
+        if role == Role::Admin {
+            roles.push("admin.mxwhisper");
+        }
+        let payload = json!({
+            "sub": claims.subject,
+            "username": claims.username,
+            "roles": roles,
+            "exp": claims.expires_at.as_seconds(),
+            "iat": now.as_seconds(),
+            "jti": claims.id,
+            "revocation_counter": claims.revocations,
+        });
+        let header = json!({ "alg": "HS256", "typ": "JWT" });
+        let encoded = |part: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(part);
+        let [header, payload] = [header, payload].map(|part| encoded(part.to_string().as_bytes()));
+        let signed = format!("{header}.{payload}");
+        let signature = hmac::sign(&self.0, signed.as_bytes());
+        format!("{signed}.{}", encoded(signature.as_ref()))
     }
 
     /// What `token` says, if it is signed with the secret and holds at `now`. Whether it was revoked is for the store to
@@ -117,6 +146,29 @@ mod tests {
         assert_eq!(open_claims(&json!({})), Ok(expected));
         let old = open_claims(&json!({ "revocation_counter": null })).unwrap();
         assert_eq!(old.revocations, 0, "tokens from before there was a counter");
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back() {
+        let claims = ServiceClaims {
+            subject: "svc-1".to_owned(),
+            username: "uploader \" ä".to_owned(),
+            id: "t-1".to_owned(),
+            revocations: 3,
+            expires_at: NOW.after(std::time::Duration::from_secs(3_600)),
+        };
+        let secret = ServiceSecret::new(SECRET).unwrap();
+
+        for (role, roles) in [
+            (Role::Admin, json!(["users.mxwhisper", "admin.mxwhisper"])),
+            (Role::Editor, json!(["users.mxwhisper"])),
+        ] {
+            let text = secret.sign(&claims, role, NOW);
+            assert_eq!(secret.open(&Token::parse(&text).unwrap(), NOW), Ok(claims.clone()));
+            let payload = BASE64_URL_SAFE_NO_PAD.decode(text.split('.').nth(1).unwrap()).unwrap();
+            let payload: Value = serde_json::from_slice(&payload).unwrap();
+            assert_eq!((&payload["roles"], &payload["iat"]), (&roles, &json!(now_s())));
+        }
     }
 
     #[test]
