@@ -1,6 +1,6 @@
 //! What can be typed, with the names that Whisper's users know. [`crate::plan`] makes sense of it.
 
-mod values;
+pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ use crate::db::DbArgs;
 use crate::formats::FormatChoice;
 use crate::models::ModelsArgs;
 use crate::serve::ServeArgs;
+use crate::token::TokenArgs;
+use crate::user::UserArgs;
 use crate::worker::WorkerArgs;
 use values::{Language, OptionalFloat};
 
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Bring the database up to date, and check it
     Db(DbArgs),
+    /// Make, list, change and erase the users of the service
+    User(UserArgs),
+    /// Make, list, revoke and rotate the tokens of programs
+    Token(TokenArgs),
 }
 
 #[derive(Debug, Args)]

@@ -52,6 +52,11 @@ impl Failure {
         Self { exit, error: error.into() }
     }
 
+    /// Something could not be done.
+    pub(crate) fn failed(message: String) -> Self {
+        Self { exit: Exit::Failed, error: anyhow::Error::msg(message) }
+    }
+
     /// The command line asks for something that cannot be.
     pub(crate) fn usage(message: String) -> Self {
         Self { exit: Exit::Usage, error: anyhow::Error::msg(message) }

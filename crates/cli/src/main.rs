@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod columns;
 mod config;
 mod db;
 mod demo;
@@ -17,13 +18,16 @@ mod interrupt;
 mod language;
 mod models;
 mod output;
+mod people;
 mod plan;
 mod progress;
 mod recordings;
 mod serve;
 mod service;
 mod storage;
+mod token;
 mod transcribe;
+mod user;
 mod worker;
 
 use std::process::ExitCode;
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Db(args) => db::run(&args),
+        Command::User(args) => user::run(&args),
+        Command::Token(args) => token::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

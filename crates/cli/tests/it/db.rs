@@ -1,11 +1,8 @@
 //! The database from the command line, as an operator looks after it.
 
 use std::fs;
-use std::process::Command;
 
-use hansard_testkit::postgres::Postgres;
-use hansard_testkit::tools;
-
+use crate::beside::Beside;
 use crate::program::{Desk, Ended};
 
 /// What a newer release leaves behind, in the words of both databases.
@@ -16,59 +13,14 @@ const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success
 const LOST: &str = "INSERT INTO media_objects (key, workspace_id, recording_id, state, due_us) \
     VALUES ('media/lost', 'wsp_1', 'rec_1', 'kept', 0)";
 
-/// A desk beside one of the two databases.
-struct Beside {
-    desk: Desk,
-    url: String,
-    /// What the database is called in messages.
-    address: String,
-    sql: Box<dyn Fn(&str)>,
-}
-
-impl Beside {
-    fn sqlite() -> Self {
-        let desk = Desk::new();
-        let file = desk.path("own.db");
-        let sql = move |statement: &str| {
-            let script = "import sqlite3, sys\n\
-                with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
-            let mut python = Command::new(tools::python());
-            runs(python.args(["-c", script]).arg(&file).arg(statement));
-        };
-        let (url, address) = ("sqlite:///own.db".to_owned(), "own.db".to_owned());
-        Self { desk, url, address, sql: Box::new(sql) }
-    }
-
-    fn postgres() -> Self {
-        let url = Postgres::shared().create_database();
-        let address = url.replacen("postgres@", "", 1);
-        let own = url.clone();
-        let sql = move |statement: &str| {
-            let mut psql = Command::new(tools::postgres_bin().join("psql"));
-            runs(psql.args([&own, "--quiet", "--command", statement]));
-        };
-        Self { desk: Desk::new(), url, address, sql: Box::new(sql) }
-    }
-
-    fn run(&self, args: &[&str]) -> Ended {
-        let mut command = self.desk.command(&[&["db"], args].concat());
-        command.env("DATABASE_URL", &self.url).output().expect("the program runs").into()
-    }
-}
-
-fn runs(command: &mut Command) {
-    let output = command.output().expect("the program is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn a_database_is_made_listed_and_checked(beside: &Beside) {
-    let before = beside.run(&["status"]);
-    let unmade = beside.run(&["check"]).refusal(1);
+    let before = beside.run(&["db", "status"]);
+    let unmade = beside.run(&["db", "check"]).refusal(1);
     let files = beside.desk.files();
-    let migrated = beside.run(&["migrate"]);
-    let again = beside.run(&["migrate"]).success();
-    let after = beside.run(&["status"]);
-    let checked = beside.run(&["check"]);
+    let migrated = beside.run(&["db", "migrate"]);
+    let again = beside.run(&["db", "migrate"]).success();
+    let after = beside.run(&["db", "status"]);
+    let checked = beside.run(&["db", "check"]);
 
     assert!(before.stderr.contains("hansard db migrate"), "{before:?}");
     assert_eq!(before.success(), "0001  pending  initial\n0002  pending  identity\n");
@@ -85,10 +37,10 @@ fn a_database_is_made_listed_and_checked(beside: &Beside) {
 }
 
 fn damage_is_named(beside: &Beside) {
-    beside.run(&["migrate"]).success();
+    beside.run(&["db", "migrate"]).success();
     (beside.sql)(LOST);
 
-    let checked = beside.run(&["check"]);
+    let checked = beside.run(&["db", "check"]);
 
     assert_eq!(
         (checked.code, checked.stdout.as_str()),
@@ -98,12 +50,12 @@ fn damage_is_named(beside: &Beside) {
 }
 
 fn a_database_of_a_newer_release_is_left_alone(beside: &Beside) {
-    beside.run(&["migrate"]).success();
+    beside.run(&["db", "migrate"]).success();
     (beside.sql)(NEWER);
 
-    let status = beside.run(&["status"]);
-    let migrated = beside.run(&["migrate"]).refusal(1);
-    let checked = beside.run(&["check"]).refusal(1);
+    let status = beside.run(&["db", "status"]);
+    let migrated = beside.run(&["db", "migrate"]).refusal(1);
+    let checked = beside.run(&["db", "check"]).refusal(1);
 
     assert_eq!(status.code, Some(1));
     assert!(status.stdout.ends_with("0999  applied  (of a newer release)\n"), "{status:?}");

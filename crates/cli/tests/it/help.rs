@@ -8,6 +8,8 @@ fn help_is_as_reviewed() {
         (&["--help"][..], include_str!("help/hansard.txt")),
         (&["transcribe", "--help"], include_str!("help/transcribe.txt")),
         (&["db", "--help"], include_str!("help/db.txt")),
+        (&["user", "--help"], include_str!("help/user.txt")),
+        (&["token", "--help"], include_str!("help/token.txt")),
     ] {
         let printed = Desk::new().run(args).success();
         assert_eq!(printed, reviewed, "if this is wanted, write it to tests/it/help/");

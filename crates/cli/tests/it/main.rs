@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
 
+mod beside;
 mod bundled_model;
 mod config;
 mod db;
@@ -11,5 +12,7 @@ mod models;
 mod program;
 mod refusals;
 mod stopping;
+mod tokens;
 mod transcribe;
+mod users;
 mod working;
