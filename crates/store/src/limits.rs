@@ -17,6 +17,7 @@ statements! {
         CASE WHEN rate_limits.arrival_us > $2 THEN rate_limits.arrival_us ELSE $2 END + $3 \
         WHERE CASE WHEN rate_limits.arrival_us > $2 THEN rate_limits.arrival_us ELSE $2 END + $3 - $2 <= $4 \
         RETURNING arrival_us";
+    GIVE_BACK = "UPDATE rate_limits SET arrival_us = arrival_us - $2 WHERE key = $1";
     FIND = "SELECT arrival_us FROM rate_limits WHERE key = $1";
 }
 
@@ -35,6 +36,11 @@ pub enum Rate {
     },
 }
 
+/// A stretch of time, as rows have it.
+fn micros(duration: Duration) -> i64 {
+    Timestamp::from_micros(0).after(duration).as_micros()
+}
+
 impl Store {
     /// Counts something that costs `cost`, under a `key`, where at most `burst` may be counted ahead of the clock.
     ///
@@ -51,7 +57,6 @@ impl Store {
         if cost > burst {
             return Err(Error::Invalid("it costs more than the whole burst".to_owned()));
         }
-        let micros = |duration: Duration| Timestamp::from_micros(0).after(duration).as_micros();
         let (key, now) = (key.to_owned(), self.clock().now());
         self.write_apart(move |conn| {
             Box::pin(async move {
@@ -65,6 +70,20 @@ impl Store {
                 let arrival = arrival.map_or(now, |(at,)| Timestamp::from_micros(at));
                 Ok(Rate::Wait { until: arrival.after(cost).before(burst).max(now) })
             })
+        })
+        .await
+    }
+
+    /// Gives back what was [taken](Self::take_rate) under `key` for something that turned out not to count, as for a login that
+    /// succeeds. What is taken first and given back lets no more through at once than there may be.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a key that no row can hold, or where the database cannot be written.
+    pub async fn give_back_rate(&self, key: &str, cost: Duration) -> Result<(), Error> {
+        text::check("key", Some(key))?;
+        let key = key.to_owned();
+        self.write_apart(move |conn| {
+            Box::pin(async move { run!(conn, execute, GIVE_BACK, &key, micros(cost)).map(drop) })
         })
         .await
     }

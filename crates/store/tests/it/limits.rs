@@ -13,6 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 on_both! {
     a_burst_is_let_through_and_then_one_a_second,
     nodes_count_together,
+    what_is_given_back_can_be_taken_again,
     what_could_never_be_counted_is_refused,
 }
 
@@ -52,6 +53,26 @@ async fn nodes_count_together(db: TestDb) {
     assert_eq!(left, 5, "{rates:?}");
     let is_postgres = matches!(db.database, hansard_store::Database::Postgres { .. });
     assert_eq!(nodes[0].is_shared(), is_postgres);
+}
+
+async fn what_is_given_back_can_be_taken_again(db: TestDb) {
+    let store = db.open().await;
+    for _ in 0..20 {
+        let taken = store.take_rate("k", SECOND, 2 * SECOND).await.unwrap();
+        assert_eq!(taken, Rate::Left { arrival: db.clock.now().after(SECOND) });
+        store.give_back_rate("k", SECOND).await.unwrap();
+    }
+    store.give_back_rate("never seen", SECOND).await.unwrap();
+    store.give_back_rate("k", 100 * SECOND).await.unwrap();
+
+    let mut left = 0;
+    while let Rate::Left { .. } = store.take_rate("k", SECOND, 2 * SECOND).await.unwrap() {
+        left += 1;
+    }
+
+    assert_eq!(left, 2, "never more than the burst");
+    let refused = store.give_back_rate("\0", SECOND).await;
+    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
 }
 
 async fn what_could_never_be_counted_is_refused(db: TestDb) {
