@@ -151,6 +151,21 @@ async fn get(address: &str, path: &str) -> String {
     String::from_utf8(body).unwrap()
 }
 
+/// What `/metrics` says when one job has been done.
+const SUCCEEDED: &str = r#"hansard_attempts_total{outcome="succeeded"} 1"#;
+
+/// Waits until `/metrics` has lines that begin like these: what was done is counted a moment after it can be seen.
+async fn shows(address: &str, lines: &[&str]) {
+    let deadline = Instant::now() + BOUND;
+    loop {
+        let shown = get(address, "/metrics").await;
+        let is_shown = |line: &&&str| shown.lines().any(|shown| shown.starts_with(**line));
+        let Some(missing) = lines.iter().find(|line| !is_shown(line)) else { return };
+        assert!(Instant::now() < deadline, "{missing} is not in\n{shown}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn the_service_answers_and_works_in_little_memory() {
     let shared = Shared::new().await;
@@ -161,8 +176,7 @@ async fn the_service_answers_and_works_in_little_memory() {
     let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
     shared.job_when(&accepted, |job| job.state == JobState::Succeeded).await;
 
-    let counted = get(&address, "/metrics").await;
-    assert!(counted.contains("hansard_attempts_total{outcome=\"succeeded\"} 1"), "{counted}");
+    shows(&address, &[SUCCEEDED]).await;
     let memory = service.resident_memory();
     assert!(memory < 60_000_000, "{memory} bytes");
     service.terminate();
@@ -178,13 +192,12 @@ async fn a_worker_is_looked_after_at_an_address_of_its_own() {
     let accepted = shared.hand_in(speech::mono(2.0, 1)).await;
     shared.job_when(&accepted, |job| job.state == JobState::Succeeded).await;
 
-    let counted = get(address, "/metrics").await;
+    shows(address, &[SUCCEEDED]).await;
     let ready = get(address, "/readyz").await;
     let client = Client::new(&hansard_net::Settings::default()).unwrap();
     let url = Url::parse(&format!("{address}/api/v1/jobs")).unwrap();
     let api = client.fetch(&Request::new(url, Trust::Operator), 1 << 20).await;
 
-    assert!(counted.contains("hansard_attempts_total{outcome=\"succeeded\"} 1"), "{counted}");
     assert!(ready.contains("\"model\":\"loaded\""), "{ready}");
     assert!(api.is_err(), "the API is the service's alone");
     worker.terminate();
@@ -198,7 +211,7 @@ const WATCHED: [&str; 15] = [
     "hansard_queue_jobs 0",
     "hansard_queue_oldest_age_seconds 0.0",
     "hansard_running_jobs 0",
-    r#"hansard_attempts_total{outcome="succeeded"} 1"#,
+    SUCCEEDED,
     r#"hansard_attempts_total{outcome="source_not_found"} 1"#,
     r#"hansard_stage_duration_seconds_count{stage="acquire",outcome="succeeded"} 1"#,
     r#"hansard_stage_duration_seconds_count{stage="transcribe",outcome="succeeded"} 1"#,
@@ -239,15 +252,7 @@ async fn whoever_watches_the_service_sees_what_it_does() {
     }
     receiver.arrived(2, BOUND).await;
 
-    // The last attempt is counted when its answer was read.
-    let deadline = Instant::now() + BOUND;
-    loop {
-        let shown = get(&address, "/metrics").await;
-        let is_shown = |line: &&str| shown.lines().any(|shown| shown.starts_with(line));
-        let Some(missing) = WATCHED.iter().find(|line| !is_shown(line)) else { return };
-        assert!(Instant::now() < deadline, "{missing} is not in\n{shown}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    shows(&address, &WATCHED).await;
 }
 
 #[tokio::test]
