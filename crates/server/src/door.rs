@@ -117,13 +117,13 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
     let Line { app, access, is_counted } = line;
     let Some(needs) = access.wanted() else {
         if *is_counted {
-            app.door().throttle.count_stranger(app, sender(app, parts).address, told)?;
+            app.door().throttle.count_stranger(app, sender(app, parts).address, told).await?;
         }
         return Ok(());
     };
     let mut caller = resolve(app, parts).await?;
     if *is_counted {
-        app.door().throttle.count(app, &caller, told)?;
+        app.door().throttle.count(app, &caller, told).await?;
     }
     if let Some(session) = caller.session() {
         check_forgery(app, parts, &caller)?;

@@ -52,7 +52,18 @@ impl Rate {
         Some(Self { per_minute, burst, interval_us })
     }
 
-    fn costs(self, count: u32) -> Duration {
+    /// How many at once.
+    pub(crate) const fn burst(self) -> u32 {
+        self.burst
+    }
+
+    /// One part of the burst in so many, and at least one.
+    pub(crate) fn part(self, parts: u32) -> u32 {
+        (self.burst / parts).max(1)
+    }
+
+    /// The time in which so many come back.
+    pub(crate) fn costs(self, count: u32) -> Duration {
         Duration::from_micros(self.interval_us.saturating_mul(u64::from(count)))
     }
 
@@ -95,6 +106,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
+    /// The same with so many more, which were taken and are not spent.
+    pub(crate) fn with(self, taken: u32) -> Self {
+        Self { left: self.left.saturating_add(taken).min(self.rate.burst), ..self }
+    }
+
     /// Tells it to the caller (draft-ietf-httpapi-ratelimit-headers, in its widespread earlier form).
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         let Self { rate: Rate { per_minute, burst, .. }, left, reset } = self;
@@ -131,6 +147,11 @@ impl Key {
             context.update(part);
         }
         Self(context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// In hexadecimal digits, for the database.
+    pub(crate) fn text(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -174,6 +195,14 @@ impl Limits {
                 Ok(rate.room(next, now))
             }
             Err(wait) => Err(Exhausted { wait, room: rate.room(full_at, now) }),
+        }
+    }
+
+    /// Empties the bucket of `key`, which others have seen empty.
+    pub(crate) fn exhaust(&self, key: Key, rate: Rate, now: Timestamp) {
+        let mut buckets = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() < self.keys_max || buckets.contains_key(&key) {
+            buckets.insert(key, now.after(rate.costs(rate.burst)));
         }
     }
 

@@ -1,11 +1,14 @@
 //! How often somebody may ask, and how often they may fail to say who they are.
 
+mod shared;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use hansard_domain::access::Actor;
 use hansard_domain::id::Id;
 use hansard_domain::problem::ProblemCode;
+use hansard_store::limits::Rate as Shared;
 use http::header::HeaderMap;
 
 use crate::App;
@@ -14,6 +17,7 @@ use crate::limits::{Exhausted, Key, Limits, Rate};
 use crate::peer::neighbour;
 use crate::problem::Problem;
 use crate::settings::RateSettings;
+use shared::Lots;
 
 /// In which time one failure is forgotten, of an address and of an account.
 const ADDRESS_FORGETS: Duration = Duration::from_secs(15);
@@ -26,6 +30,7 @@ const NOTED_PER_MINUTE: u32 = 30;
 #[derive(Debug)]
 pub(crate) struct Throttle {
     limits: Limits,
+    lots: Lots,
     requests: Option<Rate>,
     strangers: Option<Rate>,
     failures_of_address: Option<Rate>,
@@ -38,6 +43,7 @@ impl Throttle {
         let RateSettings { requests_per_minute, burst, anonymous_per_minute, .. } = *settings;
         Self {
             limits: Limits::default(),
+            lots: Lots::default(),
             requests: Rate::new(requests_per_minute, burst),
             strangers: Rate::new(anonymous_per_minute, anonymous_per_minute),
             failures_of_address: Rate::one_each(ADDRESS_FORGETS, settings.failures_per_address),
@@ -49,7 +55,7 @@ impl Throttle {
     ///
     /// # Errors
     /// [`ProblemCode::RateLimited`].
-    pub(crate) fn count(
+    pub(crate) async fn count(
         &self,
         app: &App,
         caller: &Caller,
@@ -61,23 +67,23 @@ impl Throttle {
             Actor::User(user) => Key::new("actor", user.as_str()),
             Actor::Token { id, .. } => Key::new("actor", id.as_str()),
         };
-        self.take(app, key, self.requests, told)
+        self.take(app, key, self.requests, told).await
     }
 
     /// Counts a request from `address` for which nobody need say who they are.
     ///
     /// # Errors
     /// [`ProblemCode::RateLimited`].
-    pub(crate) fn count_stranger(
+    pub(crate) async fn count_stranger(
         &self,
         app: &App,
         address: IpAddr,
         told: &mut HeaderMap,
     ) -> Result<(), Problem> {
-        self.take(app, of_address("stranger", address), self.strangers, told)
+        self.take(app, of_address("stranger", address), self.strangers, told).await
     }
 
-    fn take(
+    async fn take(
         &self,
         app: &App,
         key: Key,
@@ -85,9 +91,15 @@ impl Throttle {
         told: &mut HeaderMap,
     ) -> Result<(), Problem> {
         let Some(rate) = rate else { return Ok(()) };
-        let taken = self.limits.take(key, rate, 1, app.clock().now());
-        let room = taken.as_ref().map_or_else(|exhausted| exhausted.room, |room| *room);
-        room.tell(told);
+        let taken = match app.store().is_shared() {
+            true => self.lots.take(app.store(), key, rate).await,
+            false => self.limits.take(key, rate, 1, app.clock().now()).map(Some),
+        };
+        if let Some(room) =
+            taken.as_ref().map_or_else(|exhausted| Some(exhausted.room), |room| *room)
+        {
+            room.tell(told);
+        }
         taken.map(drop).map_err(too_many)
     }
 
@@ -108,35 +120,88 @@ impl Throttle {
         let found = compare();
         if found.is_some() {
             self.limits.give_back(key, rate, 1);
+        } else if app.store().is_shared() {
+            // Whoever shows the right secret is not kept waiting for a count, so the others hear of a failure a moment later.
+            let own = app.clone();
+            app.tasks()
+                .spawn(async move { own.door().throttle.tell_others(&own, key, rate).await });
         }
         Ok(found)
     }
 
-    /// Counts an attempt at the password of `account` from `address` as a failure, until [`Attempt::succeeded`].
+    /// Counts a failure for all nodes. Where that is one too many, this node lets no more through either.
+    async fn tell_others(&self, app: &App, key: Key, rate: Rate) {
+        let (cost, burst) = (rate.costs(1), rate.costs(rate.burst()));
+        match app.store().take_rate(&key.text(), cost, burst).await {
+            Ok(Shared::Left { .. }) => {}
+            Ok(Shared::Wait { .. }) => self.limits.exhaust(key, rate, app.clock().now()),
+            Err(error) => {
+                tracing::warn!(error = %error, "a failure could not be counted together with other nodes");
+            }
+        }
+    }
+
+    /// Counts an attempt at the password of `account` from `address` as a failure, unless it turns out to be
+    /// [right](Self::succeeded).
     ///
     /// # Errors
     /// [`ProblemCode::RateLimited`].
-    pub(crate) fn attempt(
+    pub(crate) async fn attempt(
         &self,
         app: &App,
         address: IpAddr,
         account: &str,
-    ) -> Result<Attempt<'_>, Problem> {
-        let keys = [
+    ) -> Result<Attempt, Problem> {
+        let buckets = [
             (of_address("failure", address), self.failures_of_address),
             (Key::new("account", &account.to_lowercase()), self.failures_of_account),
         ];
-        let mut attempt = Attempt { throttle: self, taken: Vec::new() };
-        for (key, rate) in keys {
+        let mut attempt = Attempt(Vec::new());
+        for (key, rate) in buckets {
             let Some(rate) = rate else { continue };
-            if let Err(exhausted) = self.limits.take(key, rate, 1, app.clock().now()) {
+            if let Err(exhausted) = self.take_failure(app, key, rate).await {
                 // What was taken from the other bucket was for nothing.
-                attempt.succeeded();
+                self.succeeded(app, attempt).await;
                 return Err(too_many(exhausted));
             }
-            attempt.taken.push((key, rate));
+            attempt.0.push((key, rate));
         }
         Ok(attempt)
+    }
+
+    async fn take_failure(&self, app: &App, key: Key, rate: Rate) -> Result<(), Exhausted> {
+        let now = app.clock().now();
+        self.limits.take(key, rate, 1, now)?;
+        if !app.store().is_shared() {
+            return Ok(());
+        }
+        let (cost, burst) = (rate.costs(1), rate.costs(rate.burst()));
+        match app.store().take_rate(&key.text(), cost, burst).await {
+            Ok(Shared::Left { .. }) => Ok(()),
+            Ok(Shared::Wait { until }) => {
+                self.limits.exhaust(key, rate, now);
+                let full_at = until.after(rate.costs(rate.burst() - 1));
+                Err(Exhausted { wait: until.since(now), room: rate.room(full_at, now) })
+            }
+            // Without the database nobody logs in either.
+            Err(error) => {
+                tracing::warn!(error = %error, "an attempt could not be counted together with other nodes");
+                Ok(())
+            }
+        }
+    }
+
+    /// It was the password: nothing was guessed, and the attempt does not count.
+    pub(crate) async fn succeeded(&self, app: &App, attempt: Attempt) {
+        for (key, rate) in attempt.0 {
+            self.limits.give_back(key, rate, 1);
+            if !app.store().is_shared() {
+                continue;
+            }
+            if let Err(error) = app.store().give_back_rate(&key.text(), rate.costs(1)).await {
+                tracing::warn!(error = %error, "what was counted for a right password stays counted");
+            }
+        }
     }
 
     /// Whether one more refusal of `address` goes into the audit log.
@@ -147,21 +212,9 @@ impl Throttle {
     }
 }
 
-/// An attempt at a password, which counts as a failure unless it succeeds.
+/// An attempt at a password: what was taken for it.
 #[derive(Debug)]
-pub(crate) struct Attempt<'a> {
-    throttle: &'a Throttle,
-    taken: Vec<(Key, Rate)>,
-}
-
-impl Attempt<'_> {
-    /// It was the password: nothing was guessed.
-    pub(crate) fn succeeded(self) {
-        for (key, rate) in self.taken {
-            self.throttle.limits.give_back(key, rate, 1);
-        }
-    }
-}
+pub(crate) struct Attempt(Vec<(Key, Rate)>);
 
 fn of_address(class: &str, address: IpAddr) -> Key {
     Key::new(class, &neighbour(address).to_string())

@@ -7,14 +7,17 @@ mod create;
 mod documents;
 mod door;
 mod jobs;
+mod limits;
 mod media;
 mod openai;
 mod probes;
 mod recordings;
 mod salestrainer;
 #[path = "../support/service.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
 mod service;
+#[path = "../support/things.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod things;
 mod transcripts;
 mod uploading;
 mod uploads;

@@ -145,7 +145,12 @@ impl Service {
 
     /// A service on the same store whose callers act for another workspace.
     pub(crate) async fn beside(&self, workspace: &str) -> Self {
-        let parts = self.parts(|settings| workspace.clone_into(&mut settings.workspace));
+        self.node(|settings| workspace.clone_into(&mut settings.workspace)).await
+    }
+
+    /// Another service on the same store, as another node runs it.
+    pub(crate) async fn node(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let parts = self.parts(change);
         let app = App::new(parts).await.unwrap();
         Self {
             router: router(app.clone()),

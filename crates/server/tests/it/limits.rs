@@ -1,0 +1,150 @@
+//! How much one caller may ask for, and how often somebody may guess.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use hansard_domain::access::Role;
+use hansard_server::{Keys, RateSettings, Settings};
+use http::{Request, StatusCode};
+
+use crate::service::{Answer, Service};
+use crate::things::{key, user};
+
+const KEY: &str = "zebra-7f3a";
+
+fn limited(limits: RateSettings) -> impl FnOnce(&mut Settings) {
+    move |settings| {
+        settings.keys = Keys::new([KEY]);
+        settings.admission.limits = limits;
+    }
+}
+
+async fn ask(service: &Service, path: &str, key: &str) -> Answer {
+    let request = Request::get(path).header("authorization", format!("Bearer {key}"));
+    service.send(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_caller_is_told_how_much_is_left_and_when_there_is_more() {
+    let limits = RateSettings { requests_per_minute: 60, burst: 3, ..RateSettings::default() };
+    let service = Service::start_with(limited(limits)).await;
+    let ana = user(&service.store, "ana", Role::Editor).await;
+    let other = key(&service.store, &ana, Role::Editor, false, Vec::new()).await;
+    let list = "/api/v1/recordings";
+
+    for left in ["2", "1", "0"] {
+        let answer = ask(&service, list, KEY).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.header("ratelimit-limit"), "3");
+        assert_eq!(answer.header("ratelimit-remaining"), left);
+        assert_eq!(answer.header("ratelimit-policy"), "60;w=60");
+    }
+    let refused = ask(&service, list, KEY).await;
+    assert_eq!(refused.problem(), "rate_limited");
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (StatusCode::TOO_MANY_REQUESTS, "1")
+    );
+    assert_eq!(refused.header("ratelimit-remaining"), "0");
+    assert_eq!(ask(&service, list, &other).await.status, StatusCode::OK, "that is somebody else");
+    assert_eq!(
+        ask(&service, "/metrics", KEY).await.status,
+        StatusCode::OK,
+        "probes are not counted"
+    );
+
+    service.clock.advance(Duration::from_secs(1));
+
+    assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK);
+    assert_eq!(ask(&service, list, KEY).await.problem(), "rate_limited");
+}
+
+#[tokio::test]
+async fn strangers_are_counted_by_their_address() {
+    let limits = RateSettings { anonymous_per_minute: 2, ..RateSettings::default() };
+    let service = Service::start_with(|settings| {
+        limited(limits)(settings);
+        settings.admission.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let ask = async |address: &str| {
+        let request = Request::get("/api/v1/openapi.json").header("x-forwarded-for", address);
+        service.send(request.body(Body::empty()).unwrap()).await
+    };
+
+    for _ in 0..2 {
+        assert_eq!(ask("198.51.100.7").await.status, StatusCode::OK);
+    }
+
+    assert_eq!(ask("198.51.100.7").await.problem(), "rate_limited");
+    assert_eq!(ask("198.51.100.8").await.status, StatusCode::OK);
+    assert_eq!(service.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn whoever_guesses_keys_is_no_longer_listened_to() {
+    let limits = RateSettings { failures_per_address: 3, ..RateSettings::default() };
+    let service = Service::start_with(limited(limits)).await;
+    let ana = user(&service.store, "ana", Role::Editor).await;
+    let own = key(&service.store, &ana, Role::Editor, false, Vec::new()).await;
+    let list = "/api/v1/recordings";
+
+    for _ in 0..50 {
+        assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK, "that is no guess");
+    }
+    for number in 0..3 {
+        let guessed = ask(&service, list, &format!("zebra-{number}")).await;
+        assert_eq!(guessed.status, StatusCode::UNAUTHORIZED);
+    }
+
+    let refused = ask(&service, list, "zebra-3").await;
+    assert_eq!((refused.problem(), refused.header("retry-after")), ("rate_limited".into(), "15"));
+    assert_eq!(ask(&service, list, KEY).await.problem(), "rate_limited", "right or not");
+    // Nobody guesses 256 bits, and a neighbour behind the same address goes on working.
+    assert_eq!(ask(&service, list, &own).await.status, StatusCode::OK);
+
+    service.clock.advance(Duration::from_secs(15));
+
+    assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn guesses_at_the_shared_secret_of_an_adapter_count_as_well() {
+    let limits = RateSettings { failures_per_address: 2, ..RateSettings::default() };
+    let service = Service::start_with(|settings| {
+        limited(limits)(settings);
+        settings.salestrainer.secrets = Keys::new(["zebra-shared-1"]);
+    })
+    .await;
+    let guess = async |secret: &str| {
+        let body = serde_json::json!({ "secret": secret, "object_key": "a.webm", "wait": false });
+        service.post_json("/process-s3", &body).await.status
+    };
+
+    assert_eq!(guess("zebra-shared-2").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(guess("zebra-shared-3").await, StatusCode::UNAUTHORIZED);
+
+    assert_eq!(guess("zebra-shared-1").await, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn nodes_that_share_a_database_count_together() {
+    let limits = RateSettings { requests_per_minute: 60, burst: 40, ..RateSettings::default() };
+    let one = Service::start_on_postgres(limited(limits)).await;
+    let other = one.node(limited(limits)).await;
+    let list = "/api/v1/recordings";
+
+    let mut answered = 0;
+    for _ in 0..40 {
+        for node in [&one, &other] {
+            let answer = ask(node, list, KEY).await;
+            answered += u32::from(answer.status == StatusCode::OK);
+            assert_eq!(answer.header("ratelimit-limit"), "40");
+        }
+    }
+
+    assert_eq!(answered, 40, "as many as one node alone would have answered");
+    assert_eq!(ask(&one, list, KEY).await.problem(), "rate_limited");
+    one.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&other, list, KEY).await.status, StatusCode::OK);
+}
