@@ -30,8 +30,8 @@ macro_rules! collection_columns {
 statements! {
     FIND = "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen);
     FIND_NUMBER = "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND serial = $2 AND " (is_seen);
-    LOCK = sqlite "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen),
-        postgres "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen) " FOR UPDATE";
+    LOCK = sqlite "SELECT id FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen),
+        postgres "SELECT id FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen) " FOR UPDATE";
     PAGE = "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND serial < $2 AND " (is_seen) " \
         AND (CAST($4 AS TEXT) IS NULL OR kind = $4) AND (CAST($5 AS TEXT) IS NULL OR visibility = $5) \
         ORDER BY serial DESC LIMIT $6";
@@ -157,15 +157,15 @@ pub(crate) async fn find(
     row.map(CollectionRow::read).transpose()
 }
 
-/// The same, locked until the transaction ends.
+/// Whether there is a collection `id` within `reach`; it is locked then until the transaction ends.
 pub(crate) async fn lock(
     conn: &mut Conn<'_>,
     reach: &Reach,
     id: &CollectionId,
-) -> Result<Option<Collection>, Error> {
+) -> Result<bool, Error> {
     let (workspace, eyes) = (reach.workspace(), reach.eyes());
-    let row = run!(conn, fetch_optional::<CollectionRow>, LOCK, workspace, id.as_str(), eyes)?;
-    row.map(CollectionRow::read).transpose()
+    let row = run!(conn, fetch_optional::<(String,)>, LOCK, workspace, id.as_str(), eyes)?;
+    Ok(row.is_some())
 }
 
 impl Store {
@@ -297,7 +297,8 @@ impl Store {
         let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                let Some(mut collection) = lock(conn, &reach, &id).await? else { return Ok(None) };
+                lock(conn, &reach, &id).await?;
+                let Some(mut collection) = find(conn, &reach, &id).await? else { return Ok(None) };
                 collection.name = edit.name.unwrap_or(collection.name);
                 collection.description = edit.description.unwrap_or(collection.description);
                 collection.kind = edit.kind.unwrap_or(collection.kind);
@@ -332,7 +333,7 @@ impl Store {
         let (reach, id) = (reach.into(), id.clone());
         self.write(move |conn| {
             Box::pin(async move {
-                if lock(conn, &reach, &id).await?.is_none() {
+                if !lock(conn, &reach, &id).await? {
                     return Ok(false);
                 }
                 run!(conn, execute, DELETE_ITEMS, id.as_str())?;

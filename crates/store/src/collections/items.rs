@@ -255,7 +255,7 @@ impl Store {
         let assigned_by = assigned_by.map(str::to_owned);
         self.write(move |conn| {
             Box::pin(async move {
-                if lock(conn, &reach, &collection).await?.is_none() {
+                if !lock(conn, &reach, &collection).await? {
                     return Ok(ItemAdded::CollectionMissing);
                 }
                 let Some(held) = recordings::hold(conn, &reach, &recording).await? else {
@@ -350,6 +350,6 @@ async fn holds_both(
     collection: &CollectionId,
     recording: &RecordingId,
 ) -> Result<bool, Error> {
-    Ok(lock(conn, reach, collection).await?.is_some()
+    Ok(lock(conn, reach, collection).await?
         && recordings::hold(conn, reach, recording).await?.is_some())
 }
