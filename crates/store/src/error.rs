@@ -62,7 +62,8 @@ pub enum Error {
     /// A value that no row can hold, as text with a NUL character.
     #[error("{0}")]
     Invalid(String),
-    /// Another recording of the workspace has this external id.
+    /// Another recording of the workspace has this external id, maybe one that the caller does not see: it is unique among
+    /// all of them.
     #[error("another recording has this external id")]
     ExternalIdTaken,
     /// Another topic has this name.
@@ -127,6 +128,17 @@ impl Error {
             Self::Busy
         } else {
             Self::Statement { statement, source }
+        }
+    }
+
+    /// Whether another row has this value already, in a column that has `column` in its name: both databases name it, or the
+    /// index after it, in their message.
+    pub(crate) fn is_taken(&self, column: &str) -> bool {
+        match self {
+            Self::Statement { source: sqlx::Error::Database(cause), .. } => {
+                cause.is_unique_violation() && cause.message().contains(column)
+            }
+            _ => false,
         }
     }
 

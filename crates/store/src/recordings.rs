@@ -382,15 +382,7 @@ impl Store {
 
 /// What a violated index says about a recording that is written.
 pub(crate) fn external_id_taken(error: Error) -> Error {
-    match &error {
-        // Both databases name the column, or the index after it, in their message.
-        Error::Statement { source: sqlx::Error::Database(cause), .. }
-            if cause.is_unique_violation() && cause.message().contains("external_id") =>
-        {
-            Error::ExternalIdTaken
-        }
-        _ => error,
-    }
+    if error.is_taken("external_id") { Error::ExternalIdTaken } else { error }
 }
 
 /// The recording `id`, locked until the transaction ends.

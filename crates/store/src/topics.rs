@@ -306,13 +306,5 @@ async fn written(conn: &mut Conn<'_>, id: &TopicId) -> Result<TopicWritten, Erro
 
 /// What a violated index says about a topic that is written.
 fn name_taken(error: Error) -> Error {
-    match &error {
-        // Both databases name the column, or the constraint after it, in their message.
-        Error::Statement { source: sqlx::Error::Database(cause), .. }
-            if cause.is_unique_violation() && cause.message().contains("name_key") =>
-        {
-            Error::TopicNameTaken
-        }
-        _ => error,
-    }
+    if error.is_taken("name_key") { Error::TopicNameTaken } else { error }
 }
