@@ -149,9 +149,9 @@ impl Store {
     /// The workspace that another system, or the configuration, calls `name`; it is made if there is none.
     ///
     /// # Errors
-    /// Where the database cannot be written.
+    /// [`Error::Invalid`] for what is no name, or where the database cannot be written.
     pub async fn ensure_workspace(&self, name: &str) -> Result<WorkspaceId, Error> {
-        text::check("workspace name", Some(name))?;
+        text::check_name("workspace name", name)?;
         let (clock, name) = (self.clock().clone(), name.to_owned());
         self.write(move |conn| {
             Box::pin(async move {

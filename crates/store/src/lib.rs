@@ -57,5 +57,6 @@ pub use reach::{Eyes, Reach};
 pub use retention::{KEYS_KEPT, Pruned};
 pub use schema::SchemaVersion;
 pub use store::{Database, Settings, Store};
+pub use text::NAME_BYTES_MAX;
 pub use transcribing::{Begin, Finished};
 pub use users::TOUCH_EVERY;

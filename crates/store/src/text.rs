@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::Error;
 
+/// Bytes of the name of a user, a workspace or a token, and of an e-mail address.
+pub const NAME_BYTES_MAX: usize = 320;
+
 /// Refuses a `value` that a column cannot hold; `name` says which one it is.
 pub(crate) fn check(name: &str, value: Option<&str>) -> Result<(), Error> {
     match value {
@@ -12,6 +15,16 @@ pub(crate) fn check(name: &str, value: Option<&str>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses what is no name for a thing or a person: blank text, and text of more than [`NAME_BYTES_MAX`] bytes.
+pub(crate) fn check_name(name: &str, value: &str) -> Result<(), Error> {
+    check(name, Some(value))?;
+    if value.trim().is_empty() || value.len() > NAME_BYTES_MAX {
+        let reason = format!("the {name} is empty or has more than {NAME_BYTES_MAX} bytes");
+        return Err(Error::Invalid(reason));
+    }
+    Ok(())
 }
 
 /// Refuses text that is not a JSON object.
@@ -48,6 +61,14 @@ mod tests {
         );
         assert!(check("title", Some("a b")).is_ok() && check("title", None).is_ok());
         assert_eq!(without_nul("a\0b"), "a\u{FFFD}b");
+    }
+
+    #[test]
+    fn a_name_is_neither_blank_nor_endless() {
+        assert!(check_name("name", &"a".repeat(NAME_BYTES_MAX)).is_ok());
+        for refused in ["", " \n", "a\0", &"a".repeat(NAME_BYTES_MAX + 1)] {
+            assert!(check_name("name", refused).is_err(), "{refused:?}");
+        }
     }
 
     #[test]

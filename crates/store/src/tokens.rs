@@ -297,14 +297,14 @@ impl Store {
     /// workspace, or no user who belongs to it and may come in.
     ///
     /// # Errors
-    /// [`Error::TooManyTokens`] if there are [`TOKENS_MAX`] already, [`Error::Invalid`] for a name that no row can hold, or
+    /// [`Error::TooManyTokens`] if there are [`TOKENS_MAX`] already, [`Error::Invalid`] for what is no name, or
     /// where the database cannot be written.
     pub async fn create_token(
         &self,
         new: NewToken,
         by: &By,
     ) -> Result<Option<(Token, TokenSecret)>, Error> {
-        text::check("name", Some(&new.name))?;
+        text::check_name("name", &new.name)?;
         let (clock, by) = (self.clock().clone(), by.clone());
         self.write(move |conn| {
             Box::pin(async move {

@@ -25,9 +25,6 @@ pub(crate) mod row;
 pub use edit::{UserEdit, UserEdited};
 pub use provision::{Claimed, Identity, NewIdentity, Provisioned, TOUCH_EVERY};
 
-/// Bytes of an e-mail address, a name or a username.
-const NAME_BYTES_MAX: usize = 320;
-
 statements! {
     FIND = "SELECT " (user_columns) " FROM users WHERE id = $1";
     FIND_EXTERNAL = "SELECT " (user_columns) " FROM users WHERE external_id = $1";
@@ -183,11 +180,7 @@ fn check_names(
     name: Option<&str>,
 ) -> Result<(), Error> {
     for (what, value) in [("e-mail address", email), ("username", username), ("name", name)] {
-        text::check(what, value)?;
-        if value.is_some_and(|value| value.trim().is_empty() || value.len() > NAME_BYTES_MAX) {
-            let reason = format!("the {what} is empty or has more than {NAME_BYTES_MAX} bytes");
-            return Err(Error::Invalid(reason));
-        }
+        value.map_or(Ok(()), |value| text::check_name(what, value))?;
     }
     if email.is_some_and(|email| !email.contains('@')) {
         return Err(Error::Invalid("the e-mail address has no @".to_owned()));
@@ -206,21 +199,13 @@ fn is_username(username: &str) -> bool {
 
 /// What a violated index says about a user who is written.
 fn taken(error: Error) -> Error {
-    let Error::Statement { source: sqlx::Error::Database(cause), .. } = &error else {
-        return error;
-    };
-    if !cause.is_unique_violation() {
-        return error;
-    }
-    // Both databases name the column, or the index after it, in their message.
-    let message = cause.message();
-    if message.contains("username") {
-        Error::UsernameTaken
-    } else if message.contains("email") {
-        Error::EmailTaken
-    } else {
-        Error::IdentityTaken
-    }
+    let known = [
+        ("username", Error::UsernameTaken),
+        ("email", Error::EmailTaken),
+        ("external_id", Error::IdentityTaken),
+    ];
+    let taken = known.into_iter().find(|(column, _)| error.is_taken(column));
+    taken.map_or(error, |(_, meaning)| meaning)
 }
 
 /// The user `id`.

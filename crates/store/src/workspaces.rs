@@ -263,7 +263,7 @@ impl Store {
     /// Makes a workspace, of which `owner` is the admin; `None` if there is no such user.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a name that no row can hold and an owner who belongs to [`MEMBERSHIPS_MAX`] already, or where
+    /// [`Error::Invalid`] for what is no name and an owner who belongs to [`MEMBERSHIPS_MAX`] already, or where
     /// the database cannot be written.
     pub async fn create_workspace(
         &self,
@@ -271,7 +271,7 @@ impl Store {
         owner: &UserId,
         by: &By,
     ) -> Result<Option<Workspace>, Error> {
-        text::check("name", Some(name))?;
+        text::check_name("name", name)?;
         let (clock, by) = (self.clock().clone(), by.clone());
         let (name, owner) = (name.to_owned(), owner.clone());
         self.write(move |conn| {
@@ -319,14 +319,14 @@ impl Store {
     /// Gives workspace `id` another name for people; `false` if there is none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a name that no row can hold, or where the database cannot be written.
+    /// [`Error::Invalid`] for what is no name, or where the database cannot be written.
     pub async fn rename_workspace(
         &self,
         id: &WorkspaceId,
         name: &str,
         by: &By,
     ) -> Result<bool, Error> {
-        text::check("name", Some(name))?;
+        text::check_name("name", name)?;
         let (clock, by) = (self.clock().clone(), by.clone());
         let (name, id) = (name.to_owned(), id.clone());
         self.write(move |conn| {

@@ -93,7 +93,7 @@ impl Store {
     /// [`Error::Invalid`] for text that no row can hold, or where the database cannot be written.
     pub async fn note_jwt(&self, jwt: NewJwt, by: &By) -> Result<Token, Error> {
         check_jti(&jwt.jti)?;
-        text::check("name", Some(&jwt.name))?;
+        text::check_name("name", &jwt.name)?;
         let (clock, by) = (self.clock().clone(), by.clone());
         self.write(move |conn| Box::pin(async move { note(conn, &clock, &jwt, &by).await })).await
     }
@@ -148,7 +148,7 @@ impl Store {
         by: &By,
     ) -> Result<Option<Token>, Error> {
         check_jti(&new.jti)?;
-        text::check("name", Some(&new.name))?;
+        text::check_name("name", &new.name)?;
         let (clock, id, by) = (self.clock().clone(), id.clone(), by.clone());
         self.write(move |conn| {
             Box::pin(async move {

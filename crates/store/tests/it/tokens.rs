@@ -10,7 +10,7 @@ use hansard_store::tokens::{
     secret_hash,
 };
 use hansard_store::users::UserEdit;
-use hansard_store::{Error, Store, TOUCH_EVERY};
+use hansard_store::{Error, NAME_BYTES_MAX, Store, TOUCH_EVERY};
 
 use crate::db::{TestDb, workspace};
 use crate::people::{by, editor, user};
@@ -116,9 +116,10 @@ async fn a_service_token_is_nobodys(db: TestDb) {
     assert!(!store.has_credentials().await.unwrap());
     let nowhere = key(&store.clock().id(), None);
     assert_eq!(store.create_token(nowhere, &by()).await.unwrap(), None);
-    let nul = NewToken { name: "a\0".to_owned(), ..key(&home, None) };
-    let refused = store.create_token(nul, &by()).await;
-    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    for name in ["a\0".to_owned(), String::new(), "a".repeat(NAME_BYTES_MAX + 1)] {
+        let refused = store.create_token(NewToken { name, ..key(&home, None) }, &by()).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
 }
 
 async fn the_first_use_is_told_and_the_last_kept(db: TestDb) {

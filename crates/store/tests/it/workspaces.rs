@@ -1,9 +1,9 @@
 //! Workspaces, and who belongs to them.
 
 use hansard_domain::access::Role;
-use hansard_store::Error;
 use hansard_store::users::UserEdit;
 use hansard_store::workspaces::MemberSet;
+use hansard_store::{Error, NAME_BYTES_MAX};
 use tokio::task::JoinSet;
 
 use crate::db::{TestDb, workspace};
@@ -37,8 +37,14 @@ async fn whoever_makes_a_workspace_is_its_admin(db: TestDb) {
     assert!(!store.rename_workspace(&missing, "No", &by()).await.unwrap());
     assert_eq!(store.find_workspace(&missing).await.unwrap(), None);
     assert_eq!(store.create_workspace("No", &store.clock().id(), &by()).await.unwrap(), None);
-    let refused = store.create_workspace("a\0", &ana.id, &by()).await;
-    assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    for name in ["a\0", " ", &"a".repeat(NAME_BYTES_MAX + 1)] {
+        let refused = store.create_workspace(name, &ana.id, &by()).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+        let refused = store.rename_workspace(&made.id, name, &by()).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+        let refused = store.ensure_workspace(name).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
 }
 
 async fn members_come_change_and_go(db: TestDb) {
