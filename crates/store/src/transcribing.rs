@@ -11,6 +11,7 @@ use crate::jobs::Job;
 use crate::jobs::row::{JobRow, job_columns};
 use crate::leases::{Held, Lease};
 use crate::transcripts::{self, Content, Progress, Window};
+use crate::twins::is_at_work;
 use crate::{Error, Store, documents};
 pub use ending::Finished;
 use ending::{End, succeed};
@@ -28,15 +29,19 @@ macro_rules! complete_twin {
 /// workspace have ended.
 macro_rules! busy_twins {
     () => {
-        "SELECT id FROM jobs WHERE NOT $10 AND state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL \
-         AND id <> $4 AND options_hash = $7 \
-         AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $2 AND sha256 = $8)"
+        concat!(
+            "SELECT id FROM jobs WHERE NOT $10 AND ",
+            is_at_work!(),
+            " AND id <> $4 AND options_hash = $7 \
+             AND recording_id IN (SELECT id FROM recordings WHERE workspace_id = $2 AND sha256 = $8)"
+        )
     };
 }
 
 statements! {
     /// The job under a lease. Of jobs with the same content one looks for its twin after the other, or neither would see the
-    /// other's transcript: SQLite has one writer, on PostgreSQL they wait here, before they have locked anything.
+    /// other's transcript: SQLite has one writer, and `$3` is only there to be bound; on PostgreSQL they wait here, before they
+    /// have locked anything.
     LOCK = sqlite "SELECT " (job_columns) " FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' AND $3 <> ''",
         postgres "SELECT " (job_columns) " FROM (SELECT *, pg_advisory_xact_lock(hashtextextended(workspace_id || '/' || $3, 0)) \
         FROM jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE) AS held";

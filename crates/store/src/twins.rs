@@ -22,14 +22,22 @@ macro_rules! waiting {
     };
 }
 
+/// A job that makes a transcript of its own just now. The columns are those of the innermost query.
+macro_rules! is_at_work {
+    () => {
+        "state = 'running' AND stage = 'transcribe' AND transcript_id IS NOT NULL"
+    };
+}
+
+pub(crate) use is_at_work;
+
 statements! {
     /// One that somebody else has locked is left to its own time.
     WAKE = sqlite "UPDATE jobs SET run_at_us = 0 WHERE id IN (" (waiting) ")",
         postgres "UPDATE jobs SET run_at_us = 0 WHERE id = ANY(ARRAY(" (waiting) " FOR UPDATE OF twin SKIP LOCKED))";
     /// Ends the rest of a job whose twin is not at work any more.
     LOOK_AGAIN = "UPDATE jobs SET run_at_us = 0 WHERE id = $1 AND state = 'queued' AND run_at_us > 0 AND error_code IS NULL \
-        AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE busy.state = 'running' AND busy.stage = 'transcribe' \
-        AND busy.transcript_id IS NOT NULL AND busy.id <> jobs.id AND busy.options_hash = jobs.options_hash \
+        AND NOT EXISTS (SELECT 1 FROM jobs AS busy WHERE " (is_at_work) " AND busy.id <> jobs.id AND busy.options_hash = jobs.options_hash \
         AND busy.recording_id IN (SELECT twins.id FROM recordings AS its \
             JOIN recordings AS twins ON twins.workspace_id = its.workspace_id AND twins.sha256 = its.sha256 \
             WHERE its.id = jobs.recording_id))";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hansard_domain::id::{WorkerId, WorkspaceId};
+use hansard_domain::id::{TranscriptId, WorkerId, WorkspaceId};
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::source::Source;
 use hansard_domain::time::Timestamp;
@@ -203,11 +203,7 @@ pub(crate) fn finished(store: &Store) -> Finished {
 }
 
 /// Begins the transcribe stage of a claimed job, with nothing done before.
-pub(crate) async fn begun(
-    store: &Store,
-    claimed: &Claimed,
-    model: &str,
-) -> hansard_domain::id::TranscriptId {
+pub(crate) async fn begun(store: &Store, claimed: &Claimed, model: &str) -> TranscriptId {
     match begin(store, &claimed.lease, &claimed_sha256(store, claimed).await, model).await {
         Begin::Go { transcript, ordinal: 0, checkpoint: None } => transcript,
         other => panic!("it does not start: {other:?}"),
@@ -225,6 +221,27 @@ pub(crate) async fn claimed_sha256(store: &Store, claimed: &Claimed) -> String {
     let (workspace, recording) = (&claimed.job.workspace, &claimed.job.recording);
     let recording = store.find_recording(workspace, recording).await.unwrap().unwrap();
     recording.media.unwrap().sha256
+}
+
+/// Two jobs for the same audio: one transcribes it, the other has just seen that it has to wait.
+pub(crate) struct Twins {
+    pub(crate) busy: Claimed,
+    /// What the busy one writes.
+    pub(crate) transcript: TranscriptId,
+    pub(crate) waiting: Claimed,
+    pub(crate) sha256: String,
+}
+
+pub(crate) async fn twins(store: &Store, workspace: &WorkspaceId) -> Twins {
+    for _ in 0..2 {
+        accepted(store, workspace, "sound").await;
+    }
+    let busy = claimed(store).await;
+    let transcript = begun(store, &busy, MODEL).await;
+    let waiting = claimed(store).await;
+    let sha256 = claimed_sha256(store, &waiting).await;
+    assert_eq!(begin(store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
+    Twins { busy, transcript, waiting, sha256 }
 }
 
 /// Transcribes the next job to its end, in windows of these texts.

@@ -5,11 +5,11 @@ use hansard_domain::job::{JobState, Visibility};
 use hansard_domain::source::{Callback, CallbackFormat};
 use hansard_store::endpoints::NewEndpoint;
 use hansard_store::leases::Held;
-use hansard_store::{Begin, Eyes, NewJob, NewRecording, Reach, Store};
+use hansard_store::{Eyes, NewJob, NewRecording, Reach, Store};
 
 use crate::db::{
-    LEASE, MODEL, TestDb, accepted, begin, begun, claimed, claimed_sha256, finished, job, key,
-    progress, remote, sent, transcribed, window, workspace,
+    LEASE, MODEL, TestDb, Twins, accepted, begun, claimed, finished, job, key, progress, remote,
+    sent, transcribed, twins, window, workspace,
 };
 
 on_both! {
@@ -146,18 +146,13 @@ async fn whoever_waits_for_its_end_is_told(db: TestDb) {
 async fn a_twin_that_waits_for_it_goes_on(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let first = accepted(&store, &workspace, "sound").await;
-    let second = accepted(&store, &workspace, "sound").await;
-    begun(&store, &claimed(&store).await, MODEL).await;
-    let waiting = claimed(&store).await;
-    let sha256 = claimed_sha256(&store, &waiting).await;
-    assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
+    let Twins { busy, waiting, .. } = twins(&store, &workspace).await;
     let waits = store.wait_for_twin(&waiting.lease, db.clock.now().after(LEASE)).await;
     assert_eq!(waits.unwrap(), Held::Yes(()));
 
-    delete(&store, &workspace, &first).await;
+    assert!(store.delete_job(&workspace, &busy.job.id).await.unwrap());
 
-    assert_eq!(claimed(&store).await.job.id, second.job.id);
+    assert_eq!(claimed(&store).await.job.id, waiting.job.id);
 }
 
 async fn what_is_anothers_is_not_deleted(db: TestDb) {

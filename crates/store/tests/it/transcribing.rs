@@ -8,8 +8,8 @@ use hansard_store::{Begin, Database, NewJob};
 use sqlx::Connection;
 
 use crate::db::{
-    LEASE, MODEL, TestDb, accepted, begin, begun, claimed, claimed_sha256, finished, job, progress,
-    sent, transcribed, window, workspace,
+    LEASE, MODEL, TestDb, Twins, accepted, begin, begun, claimed, claimed_sha256, finished, job,
+    progress, sent, transcribed, twins, window, workspace,
 };
 
 on_both! {
@@ -130,41 +130,29 @@ async fn other_media_start_over(db: TestDb) {
 async fn a_twin_that_begins_to_wait_too_late_is_due_at_once(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    accepted(&store, &workspace, "sound").await;
-    let second = accepted(&store, &workspace, "sound").await;
-    let first = claimed(&store).await;
-    let transcript = begun(&store, &first, MODEL).await;
-    let waiting = claimed(&store).await;
-    let sha256 = claimed_sha256(&store, &waiting).await;
-    assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
-    let end = store.finish_transcript(&first.lease, &transcript, MODEL, finished(&store));
+    let Twins { busy, transcript, waiting, .. } = twins(&store, &workspace).await;
+    let end = store.finish_transcript(&busy.lease, &transcript, MODEL, finished(&store));
     assert_eq!(end.await.unwrap(), Held::Yes(()));
 
     let waits = store.wait_for_twin(&waiting.lease, db.clock.now().after(LEASE)).await;
 
     assert_eq!(waits.unwrap(), Held::Yes(()));
-    assert_eq!(claimed(&store).await.job.id, second.job.id);
+    assert_eq!(claimed(&store).await.job.id, waiting.job.id);
 }
 
 async fn a_twin_that_waits_is_due_when_the_other_ends(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    accepted(&store, &workspace, "sound").await;
-    let second = accepted(&store, &workspace, "sound").await;
-    let first = claimed(&store).await;
-    let transcript = begun(&store, &first, MODEL).await;
-    let waiting = claimed(&store).await;
-    let sha256 = claimed_sha256(&store, &waiting).await;
-    assert_eq!(begin(&store, &waiting.lease, &sha256, MODEL).await, Begin::Wait);
+    let Twins { busy, transcript, waiting, sha256 } = twins(&store, &workspace).await;
     let waits = store.wait_for_twin(&waiting.lease, db.clock.now().after(LEASE)).await;
     assert_eq!(waits.unwrap(), Held::Yes(()));
     assert!(store.claim_jobs(&db.clock.id(), 1, LEASE).await.unwrap().is_empty());
 
-    let end = store.finish_transcript(&first.lease, &transcript, MODEL, finished(&store));
+    let end = store.finish_transcript(&busy.lease, &transcript, MODEL, finished(&store));
     assert_eq!(end.await.unwrap(), Held::Yes(()));
 
     let woken = claimed(&store).await;
-    assert_eq!(woken.job.id, second.job.id);
+    assert_eq!(woken.job.id, waiting.job.id);
     assert_eq!(begin(&store, &woken.lease, &sha256, MODEL).await, Begin::Copied);
 }
 
