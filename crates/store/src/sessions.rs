@@ -168,6 +168,15 @@ async fn insert(conn: &mut Conn<'_>, session: &Session, hash: &str) -> Result<()
     run!(conn, execute, END_OLDEST, session.user.as_str(), i64::from(SESSIONS_MAX)).map(drop)
 }
 
+/// Ends all sessions of `user` but the one to `keep`, and returns how many.
+pub(crate) async fn end_others(
+    conn: &mut Conn<'_>,
+    user: &UserId,
+    keep: Option<&SessionId>,
+) -> Result<u64, Error> {
+    run!(conn, execute, END_OTHERS, user.as_str(), keep.map_or("", SessionId::as_str))
+}
+
 impl Store {
     /// Opens a session, and ends the one whose secret has the hash `replaces`; `None` if there is no such user, or one who may
     /// not come in. The log says that the user has logged in.
@@ -313,10 +322,10 @@ impl Store {
         by: &By,
     ) -> Result<u64, Error> {
         let (clock, by) = (self.clock().clone(), by.clone());
-        let (user, keep) = (user.clone(), keep.map_or(String::new(), SessionId::to_string));
+        let (user, keep) = (user.clone(), keep.cloned());
         self.write(move |conn| {
             Box::pin(async move {
-                let count = run!(&mut *conn, execute, END_OTHERS, user.as_str(), keep)?;
+                let count = end_others(conn, &user, keep.as_ref()).await?;
                 if count > 0 {
                     let entry = ended(conn, AuditKind::SessionRevoked, &user, None).await?;
                     let entry = entry.with(&json!({ "sessions": count }));

@@ -2,13 +2,13 @@
 
 use hansard_domain::access::Role;
 use hansard_domain::audit::AuditKind;
-use hansard_domain::id::{Id, UserId, WorkspaceId};
+use hansard_domain::id::{Id, SessionId, UserId, WorkspaceId};
 use hansard_domain::time::Timestamp;
 
 use super::{User, check_names, end_sessions, lock, save, taken};
 use crate::audit::{self, By, NewAudit};
 use crate::backend::{run, statements};
-use crate::{Error, Store};
+use crate::{Error, Store, sessions};
 
 statements! {
     SET_PASSWORD = "UPDATE users SET password_hash = $2 WHERE id = $1";
@@ -29,6 +29,8 @@ pub struct UserEdit {
     pub is_disabled: Option<bool>,
     /// The password, as a PHC string of Argon2id, or none any more. Either ends all sessions.
     pub password_hash: Option<Option<String>>,
+    /// The session that goes on with a new password: the one in which the user changes it.
+    pub keep_session: Option<SessionId>,
 }
 
 /// What came of an attempt to change a user.
@@ -79,8 +81,10 @@ impl Store {
                     let entry = NewAudit::done(AuditKind::UserPasswordChanged).about(&id);
                     audit::write(conn, &clock, &by, entry).await?;
                 }
-                if edit.password_hash.is_some() || edited.disabled_at.is_some() {
+                if edited.disabled_at.is_some() {
                     end_sessions(conn, &id).await?;
+                } else if edit.password_hash.is_some() {
+                    sessions::end_others(conn, &id, edit.keep_session.as_ref()).await?;
                 }
                 Ok(UserEdited::Done(Box::new(edited)))
             })
