@@ -173,6 +173,7 @@ impl Base {
                 backoff_max: jobs.backoff_max,
             },
             keep_finished: jobs.keep_finished,
+            keep_audit: config.audit.keep,
             scratch: config.store.data_dir.join("work"),
         };
         let store = self.store.clone();

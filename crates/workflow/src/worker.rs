@@ -40,6 +40,8 @@ pub struct Settings {
     pub retries: Retries,
     /// How long jobs that have ended are kept, with their events and deliveries. Their transcripts stay.
     pub keep_finished: Duration,
+    /// How long the entries of the audit log are kept.
+    pub keep_audit: Duration,
     /// Where working files go; workers on one machine may share it.
     pub scratch: PathBuf,
 }

@@ -90,19 +90,7 @@ impl Working {
         .unwrap();
         let fake = Fake::new().taking(plan.window_time).noting(folder.path().join("windows"));
         let wake = Arc::new(Notify::new());
-        let worker = Worker::start(hansard_workflow::Parts {
-            store: store.clone(),
-            engines: EnginePool::new(Arc::new(OnlyFake(fake))),
-            sources: Sources {
-                client: Client::new(&hansard_net::Settings::default()).unwrap(),
-                s3: plan.s3,
-                bytes_max: 10 << 20,
-            },
-            wake: Arc::clone(&wake),
-            metrics: Metrics::new(),
-            settings: worker_settings(folder.path().join("scratch")),
-        })
-        .unwrap();
+        let worker = worker(&store, fake, plan.s3, &wake, folder.path().join("scratch"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, hard) = (CancellationToken::new(), CancellationToken::new());
@@ -173,6 +161,29 @@ impl Drop for Working {
     }
 }
 
+/// A worker on `store`, told of jobs by `wake`.
+pub(crate) fn worker(
+    store: &Store,
+    engine: Fake,
+    s3: Option<S3>,
+    wake: &Arc<Notify>,
+    scratch: PathBuf,
+) -> Worker {
+    Worker::start(hansard_workflow::Parts {
+        store: store.clone(),
+        engines: EnginePool::new(Arc::new(OnlyFake(engine))),
+        sources: Sources {
+            client: Client::new(&hansard_net::Settings::default()).unwrap(),
+            s3,
+            bytes_max: 10 << 20,
+        },
+        wake: Arc::clone(wake),
+        metrics: Metrics::new(),
+        settings: worker_settings(scratch),
+    })
+    .unwrap()
+}
+
 fn worker_settings(scratch: PathBuf) -> hansard_workflow::Settings {
     hansard_workflow::Settings {
         workers: 2,
@@ -185,6 +196,7 @@ fn worker_settings(scratch: PathBuf) -> hansard_workflow::Settings {
             backoff_max: Duration::from_millis(50),
         },
         keep_finished: Duration::from_secs(24 * 60 * 60),
+        keep_audit: Duration::from_secs(24 * 60 * 60),
         scratch,
     }
 }

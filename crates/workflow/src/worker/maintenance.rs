@@ -19,7 +19,7 @@ pub(super) async fn clean_up(shared: Arc<Shared>) {
     let (mut sweep, mut prune) = (interval(SWEEP_EVERY), interval(PRUNE_EVERY));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let store = &shared.parts.store;
+    let (store, settings) = (&shared.parts.store, &shared.parts.settings);
     loop {
         tokio::select! {
             _ = sweep.tick() => {
@@ -27,7 +27,8 @@ pub(super) async fn clean_up(shared: Arc<Shared>) {
                 warn("uploads", sweep_uploads(store).await);
             }
             _ = prune.tick() => {
-                warn("finished jobs", prune_rows(store, shared.parts.settings.keep_finished).await);
+                warn("finished jobs", prune_rows(store, settings.keep_finished).await);
+                warn("the audit log", prune_audit(store, settings.keep_audit).await);
             }
         }
     }
@@ -59,5 +60,17 @@ async fn prune_rows(store: &Store, keep: Duration) -> Result<(), Error> {
             return Ok(());
         }
         tracing::info!(?pruned, "removed rows that were kept long enough");
+    }
+}
+
+async fn prune_audit(store: &Store, keep: Duration) -> Result<(), Error> {
+    loop {
+        match store.prune_audit(keep).await? {
+            0 => return Ok(()),
+            entries => tracing::info!(
+                entries,
+                "removed entries of the audit log that were kept long enough"
+            ),
+        }
     }
 }

@@ -109,6 +109,7 @@ impl Desk {
                 backoff_max: Duration::from_millis(50),
             },
             keep_finished: Duration::from_secs(24 * 60 * 60),
+            keep_audit: Duration::from_secs(24 * 60 * 60),
             scratch: self.scratch.clone(),
         };
         let (store, wake) = (self.store.clone(), Arc::clone(&self.wake));
