@@ -12,6 +12,7 @@
 mod adapters;
 mod api;
 mod app;
+mod audit;
 mod body;
 mod caller;
 mod cookies;

@@ -21,6 +21,7 @@ use crate::App;
 use crate::api::asks;
 use crate::api::deliveries::{self, DeliveryView};
 use crate::api::pages::{PageView, Place};
+use crate::audit::note_deleted;
 use crate::caller::Caller;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::fields::Fields;
@@ -244,11 +245,11 @@ pub(crate) async fn delete_endpoint(
     caller: Caller,
     ApiPath(id): ApiPath<EndpointId>,
 ) -> Result<StatusCode, Problem> {
-    if app.store().delete_endpoint(caller.workspace(), &id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(missing())
+    if !app.store().delete_endpoint(caller.workspace(), &id).await? {
+        return Err(missing());
     }
+    note_deleted(&app, &caller, &id).await;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Gives an endpoint a new secret, and tells it: this once. For a day, the one that it replaces signs as well.

@@ -14,6 +14,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::App;
+use crate::audit::note_exported;
 use crate::caller::Caller;
 use crate::extract::ApiPath;
 use crate::problem::Problem;
@@ -78,6 +79,10 @@ pub(crate) async fn get_media(
     let body = if method == Method::HEAD || range.is_empty() {
         Body::empty()
     } else {
+        // Players ask for one part after the other: who begins takes it away.
+        if range.start == 0 {
+            note_exported(&app, &caller, &id, "media").await?;
+        }
         Body::from_stream(app.store().media().read(&media.key, range.clone()).await?)
     };
     let head = [

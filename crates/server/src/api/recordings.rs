@@ -18,6 +18,7 @@ use utoipa::IntoParams;
 use crate::App;
 use crate::api::pages::{PageView, Parameters};
 use crate::api::views::RecordingView;
+use crate::audit::note_deleted;
 use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
 use crate::problem::Problem;
@@ -124,9 +125,9 @@ pub(crate) async fn delete_recording(
     caller: Caller,
     ApiPath(id): ApiPath<RecordingId>,
 ) -> Result<StatusCode, Problem> {
-    if app.store().delete_recording(caller.reach(), &id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::new(ProblemCode::RecordingNotFound))
+    if !app.store().delete_recording(caller.reach(), &id).await? {
+        return Err(Problem::new(ProblemCode::RecordingNotFound));
     }
+    note_deleted(&app, &caller, &id).await;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -15,14 +15,15 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::subtitles::Limits;
 use hansard_store::Error as StoreError;
 use hansard_store::transcripts::TranscriptHead;
-use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::api::pages::{PageView, Place};
 use crate::api::views::OptionsView;
+use crate::audit::note_exported;
 use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
 use crate::problem::Problem;
@@ -144,6 +145,7 @@ pub(crate) async fn get_transcript(
     caller: Caller,
     ApiPath(id): ApiPath<TranscriptId>,
     ApiQuery(query): ApiQuery<GetTranscript>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let format = match &query.format {
@@ -154,6 +156,9 @@ pub(crate) async fn get_transcript(
     };
     let head = app.store().find_transcript(caller.reach(), &id).await?;
     let head = head.ok_or(Problem::new(ProblemCode::TranscriptNotFound))?;
+    if format != Format::Json && method == Method::GET {
+        note_exported(&app, &caller, &id, format.name()).await?;
+    }
     let content_type = format.content_type();
     let body = Body::from_stream(written(app, head, format));
     Ok(([(CONTENT_TYPE, content_type), (VARY, "accept".to_owned())], body).into_response())

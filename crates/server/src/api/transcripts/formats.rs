@@ -25,7 +25,7 @@ impl Format {
     const ALL: [Self; 6] = [Self::Json, Self::Txt, Self::Srt, Self::Vtt, Self::Tsv, Self::Md];
 
     /// The name, which is a file's ending too.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Txt => "txt",
