@@ -34,7 +34,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hansard_domain::access::{self, Actor, Principal, Role};
+use hansard_domain::access::{self, Actor, Permission, Principal, Role};
 use hansard_domain::audit::AuditKind;
 use hansard_domain::id::{RequestId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
@@ -115,12 +115,12 @@ pub(crate) async fn admit(State(line): State<Line>, request: Request, next: Next
 /// Checks everything that the declaration asks for, and writes into `told` what the answer says besides.
 async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(), Problem> {
     let Line { app, access, is_counted } = line;
-    let Some(needs) = access.wanted() else {
+    if access.is_open() {
         if *is_counted {
             app.door().throttle.count_stranger(app, sender(app, parts).address, told).await?;
         }
         return Ok(());
-    };
+    }
     let mut caller = resolve(app, parts).await?;
     if *is_counted {
         app.door().throttle.count(app, &caller, told).await?;
@@ -130,16 +130,36 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
         let token = HeaderValue::from_str(&csrf::token(&session.ticket));
         told.insert(csrf::TOKEN, token.expect("base64url is visible ASCII"));
     }
-    let path = RawPathParams::from_request_parts(parts, app).await.ok();
-    caller = objects::enter_workspace(app, caller, needs, path.as_ref()).await?;
-    if let Err(refusal) = access::decide(caller.principal(), needs.permission) {
-        let code = ProblemCode::Forbidden;
-        note_refusal(app, caller.sender(), ActorRef::from(&caller.principal().actor), code).await;
-        return Err(Problem::new(code).detail(refusal.to_string()));
+    if let Some(needs) = access.wanted() {
+        let path = RawPathParams::from_request_parts(parts, app).await.ok();
+        caller = objects::enter_workspace(app, caller, needs, path.as_ref()).await?;
+        check(app, &caller, needs.permission).await?;
+        caller = objects::reach(app, caller, needs, path.as_ref(), &parts.method).await?;
     }
-    caller = objects::reach(app, caller, needs, path.as_ref(), &parts.method).await?;
     parts.extensions.insert(caller);
     Ok(())
+}
+
+/// Refuses a caller who may not do what needs `permission`, and says so in the audit log.
+///
+/// # Errors
+/// [`ProblemCode::Forbidden`], with what is missing.
+pub(crate) async fn check(
+    app: &App,
+    caller: &Caller,
+    permission: Permission,
+) -> Result<(), Problem> {
+    match access::decide(caller.principal(), permission) {
+        Ok(()) => Ok(()),
+        Err(refusal) => Err(refuse(app, caller, refusal.to_string()).await),
+    }
+}
+
+/// That `caller` may not do this, for the reason in `detail`, which the audit log is told as well.
+pub(crate) async fn refuse(app: &App, caller: &Caller, detail: String) -> Problem {
+    let code = ProblemCode::Forbidden;
+    note_refusal(app, caller.sender(), ActorRef::from(&caller.principal().actor), code).await;
+    Problem::new(code).detail(detail)
 }
 
 /// Refuses what another site's page made a browser send with its session.
@@ -294,6 +314,23 @@ pub(crate) async fn seat(
     wanted: Option<&WorkspaceId>,
 ) -> Result<Principal, Problem> {
     let workspace = wanted.unwrap_or(&user.workspace);
+    let role = role_of(app, user, workspace).await?;
+    let role = role.ok_or(Problem::new(ProblemCode::WorkspaceNotFound))?;
+    Ok(Principal {
+        actor,
+        workspace: workspace.clone(),
+        role,
+        governs: user.governs(),
+        scopes: None,
+    })
+}
+
+/// What `user` is in `workspace`; `None` for whoever has no business there.
+pub(crate) async fn role_of(
+    app: &App,
+    user: &User,
+    workspace: &WorkspaceId,
+) -> Result<Option<Role>, Problem> {
     let role = if *workspace == user.workspace {
         Some(Role::Admin)
     } else {
@@ -304,15 +341,7 @@ pub(crate) async fn seat(
             role => role,
         }
     };
-    let role = role.ok_or(Problem::new(ProblemCode::WorkspaceNotFound))?;
-    let role = capped(role, user);
-    Ok(Principal {
-        actor,
-        workspace: workspace.clone(),
-        role,
-        governs: user.governs(),
-        scopes: None,
-    })
+    Ok(role.map(|role| capped(role, user)))
 }
 
 /// A role in a workspace, as far as the user's role in the installation lets it go: who only reads there reads everywhere.

@@ -7,7 +7,10 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
 use hansard_domain::access::Kind;
-use hansard_domain::id::{DeliveryId, EndpointId, Id, JobId, RecordingId, TranscriptId, UploadId};
+use hansard_domain::id::{
+    DeliveryId, EndpointId, Id, JobId, RecordingId, SessionId, TokenId, TranscriptId, UploadId,
+    UserId, WorkspaceId,
+};
 use hansard_domain::problem::ProblemCode;
 use http::HeaderName;
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -37,31 +40,28 @@ pub(crate) trait PathId: Id {
     const KIND: Kind;
 }
 
-impl PathId for RecordingId {
-    const KIND: Kind = Kind::Recording;
+macro_rules! path_ids {
+    ($($id:ident: $kind:ident)+) => {
+        $(impl PathId for $id {
+            const KIND: Kind = Kind::$kind;
+        })+
+    };
 }
 
-impl PathId for JobId {
-    const KIND: Kind = Kind::Job;
+path_ids! {
+    RecordingId: Recording
+    JobId: Job
+    TranscriptId: Transcript
+    UploadId: Upload
+    EndpointId: Endpoint
+    DeliveryId: Delivery
+    SessionId: Session
+    TokenId: Token
+    UserId: User
+    WorkspaceId: Workspace
 }
 
-impl PathId for TranscriptId {
-    const KIND: Kind = Kind::Transcript;
-}
-
-impl PathId for UploadId {
-    const KIND: Kind = Kind::Upload;
-}
-
-impl PathId for EndpointId {
-    const KIND: Kind = Kind::Endpoint;
-}
-
-impl PathId for DeliveryId {
-    const KIND: Kind = Kind::Delivery;
-}
-
-/// The one id in the path. What cannot be an id names nothing: it is not found, whatever bytes it holds.
+/// The id in the path, or both of them. What cannot be an id names nothing: it is not found, whatever bytes it holds.
 pub(crate) struct ApiPath<I>(pub(crate) I);
 
 impl<I: PathId + Send> FromRequestParts<App> for ApiPath<I> {
@@ -71,6 +71,18 @@ impl<I: PathId + Send> FromRequestParts<App> for ApiPath<I> {
         let text = Path::<String>::from_request_parts(parts, app).await;
         let id = text.ok().and_then(|Path(text)| I::parse(&text).ok());
         id.map(Self).ok_or(Problem::new(not_found(I::KIND)))
+    }
+}
+
+impl<I: PathId + Send, J: PathId + Send> FromRequestParts<App> for ApiPath<(I, J)> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let texts = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let (first, second) = texts.map(|Path(texts)| texts).unwrap_or_default();
+        let missing = |kind| move |_| Problem::new(not_found(kind));
+        let first = I::parse(&first).map_err(missing(I::KIND))?;
+        Ok(Self((first, J::parse(&second).map_err(missing(J::KIND))?)))
     }
 }
 

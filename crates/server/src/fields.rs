@@ -4,6 +4,7 @@
 //! mistake too. The same code reads both kinds of body: what can be said in one can be said in the other.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hansard_domain::problem::ProblemCode;
 use serde_json::Value;
@@ -155,6 +156,18 @@ impl Fields {
             self.refuse(name, format!("expected a number from {min} to {max}"));
         }
         number
+    }
+
+    /// A duration, as `24h` or `1day 12h`, up to `max`.
+    pub(crate) fn duration(&mut self, name: &str, max: Duration) -> Option<Duration> {
+        let value = self.take(name)?;
+        let given = value.as_str().and_then(|text| humantime::parse_duration(text).ok());
+        let given = given.filter(|duration| *duration <= max);
+        if given.is_none() {
+            let max = humantime::format_duration(max);
+            self.refuse(name, format!("expected a duration as 24h or 90d, at most {max}"));
+        }
+        given
     }
 
     /// One of the names in `all`.

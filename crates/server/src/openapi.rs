@@ -3,6 +3,7 @@
 //! Each handler says what it takes and answers; who may call it, and what it answers in place of a result, is added here from
 //! the table of routes, so that neither can be forgotten. `docs/openapi.json` is the document as it stands in the repository.
 
+mod accounts;
 mod bodies;
 pub(crate) mod names;
 mod page;
@@ -17,6 +18,9 @@ use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
 use crate::routes::{Access, Declaration, declarations};
 use crate::{adapters, api, cookies, probes};
 
+pub(crate) use accounts::{
+    MePatch, MemberBody, NewTokenBody, NewUserBody, RotateBody, UserPatch, WorkspaceBody,
+};
 pub(crate) use bodies::{
     EndpointPatch, NewEndpointBody, NewJobBody, RecordingForm, RecordingJson, RecordingPatch,
     RetryBody,
@@ -76,6 +80,35 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         probes::metrics,
         crate::documents::error_page,
         page::document_json,
+        api::me::get_me,
+        api::me::update_me,
+        api::sessions::list_sessions,
+        api::sessions::end_other_sessions,
+        api::sessions::end_session,
+        api::tokens::list_tokens,
+        api::tokens::create_token,
+        api::tokens::get_token,
+        api::tokens::revoke_token,
+        api::tokens::rotate_token,
+        api::tokens::service::list_service_tokens,
+        api::tokens::service::create_service_token,
+        api::tokens::service::get_service_token,
+        api::tokens::service::revoke_service_token,
+        api::tokens::service::rotate_service_token,
+        api::workspaces::list_workspaces,
+        api::workspaces::create_workspace,
+        api::workspaces::get_workspace,
+        api::workspaces::rename_workspace,
+        api::workspaces::list_members,
+        api::workspaces::set_member,
+        api::workspaces::remove_member,
+        api::users::list_users,
+        api::users::create_user,
+        api::users::get_user,
+        api::users::update_user,
+        api::users::erase_user,
+        api::audit::list_audit,
+        api::audit::export_audit,
     ),
     components(schemas(ProblemView)),
     tags(
@@ -84,6 +117,11 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         (name = "transcripts", description = "What was said."),
         (name = "webhooks", description = "Who is told of what happens, and what came of it."),
         (name = "uploads", description = "Resumable uploads by tus 1.0 (<https://tus.io/protocols/resumable-upload>)."),
+        (name = "account", description = "Who one is, and where one is logged in."),
+        (name = "tokens", description = "Credentials of programs: one's own keys, and the service tokens of a workspace."),
+        (name = "workspaces", description = "What everything belongs to, and who belongs to it."),
+        (name = "users", description = "The users of the installation, for who governs it."),
+        (name = "audit", description = "Who did what, and what was refused."),
         (name = "probes", description = "How the service is."),
         (name = "documents", description = "What the program says about itself."),
         (name = "openai", description = "OpenAI's audio API; also below `/openai/v1`."),
@@ -156,7 +194,7 @@ fn complete(operation: &mut Operation, declaration: &Declaration) {
     let scheme = |name| SecurityRequirement::new(name, Vec::<String>::new());
     let schemes = match declaration.access {
         Access::Public => Vec::new(),
-        Access::Owner(_) | Access::Role(_) => {
+        Access::Known | Access::Owner(_) | Access::Role(_) => {
             vec![scheme(BEARER), scheme(API_KEY), scheme(SESSION)]
         }
         Access::BodySecret => vec![scheme(SIDECAR_SECRET), scheme(BEARER), scheme(API_KEY)],

@@ -6,12 +6,13 @@ use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 /// Characters that a new password has at least.
 pub const PASSWORD_CHARS_MIN: usize = 12;
 
 /// Bytes that a password has at most: hashing takes longer for longer ones.
-const BYTES_MAX: usize = 1_024;
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
 
 /// Passwords that are compared at a time. Each takes 19 MiB and a core for some tens of milliseconds.
 const AT_A_TIME: usize = 2;
@@ -31,7 +32,7 @@ pub enum PasswordError {
     #[error("a password has at least {PASSWORD_CHARS_MIN} characters")]
     TooShort,
     /// It is longer than anybody types.
-    #[error("a password has at most {BYTES_MAX} bytes")]
+    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
     TooLong,
     /// It could not be hashed: the system has no random numbers, or no memory.
     #[error("the password could not be hashed")]
@@ -46,7 +47,7 @@ pub fn hash_password(password: &str) -> Result<String, PasswordError> {
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(PasswordError::TooShort);
     }
-    if password.len() > BYTES_MAX {
+    if password.len() > PASSWORD_BYTES_MAX {
         return Err(PasswordError::TooLong);
     }
     let hash = Argon2::default().hash_password(password.as_bytes());
@@ -55,10 +56,24 @@ pub fn hash_password(password: &str) -> Result<String, PasswordError> {
 
 /// More comparisons at once than this server takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many passwords are being compared")]
+#[error("too many passwords are being compared or hashed")]
 pub(crate) struct Busy;
 
-/// Compares passwords, a few at a time: a flood of logins must not take all cores and memory.
+/// Why a new password has no hash yet.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unhashed {
+    /// It is one too many at once.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// It cannot be kept.
+    #[error(transparent)]
+    Refused(#[from] PasswordError),
+    /// A bug.
+    #[error("hashing broke off")]
+    Panicked(#[source] JoinError),
+}
+
+/// Compares passwords, and hashes new ones, a few at a time: a flood of logins must not take all cores and memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Passwords {
     places: Arc<Semaphore>,
@@ -84,16 +99,34 @@ impl Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<bool, Busy> {
+        // A comparison that panicked has shown nothing.
+        let compared = self.in_turn(move || is_password(&password, hash.as_deref())).await?;
+        Ok(compared.unwrap_or(false))
+    }
+
+    /// The hash of a new password; see [`hash_password`].
+    ///
+    /// # Errors
+    /// [`Unhashed::Busy`] if too many others are waiting, and what [`hash_password`] says.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Unhashed> {
+        let hashed = self.in_turn(move || hash_password(&password)).await?;
+        Ok(hashed.map_err(Unhashed::Panicked)??)
+    }
+
+    /// Runs `work` when its turn comes, on a thread that may be busy.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, Busy> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Busy)?;
-        let compared = tokio::task::spawn_blocking(move || {
-            let is_right = is_password(&password, hash.as_deref());
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
             // Held until here even if the client has gone: the core was busy until here.
             drop((turn, place));
-            is_right
+            result
         });
-        // A comparison that panicked has shown nothing.
-        Ok(compared.await.unwrap_or(false))
+        Ok(done.await)
     }
 }
 
@@ -105,12 +138,12 @@ fn is_password(password: &str, hash: Option<&str>) -> bool {
             None
         }
     });
-    let is_known = known.is_some() && password.len() <= BYTES_MAX;
+    let is_known = known.is_some() && password.len() <= PASSWORD_BYTES_MAX;
     let against = match known {
         Some(known) => known,
         None => PasswordHash::new(NOBODYS).expect("the constant is a PHC string"),
     };
-    let given = &password.as_bytes()[..password.len().min(BYTES_MAX)];
+    let given = &password.as_bytes()[..password.len().min(PASSWORD_BYTES_MAX)];
     Argon2::default().verify_password(given, &against).is_ok() && is_known
 }
 

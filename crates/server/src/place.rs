@@ -33,7 +33,7 @@ impl Places {
     pub(crate) fn take(&self, access: Access) -> Option<Place> {
         let places = match access {
             Access::BodySecret => &self.unproven,
-            Access::Owner(_) | Access::Role(_) | Access::Public => &self.admitted,
+            Access::Known | Access::Owner(_) | Access::Role(_) | Access::Public => &self.admitted,
         };
         let permit = Arc::clone(places).try_acquire_owned().ok()?;
         Some(Place(Arc::new(Mutex::new(Some(permit)))))

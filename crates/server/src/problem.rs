@@ -25,7 +25,7 @@ use crate::body::BodyError;
 pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
 
 /// When to come back after a failure that passes by itself.
-const RETRY_SOON: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_SOON: Duration = Duration::from_secs(1);
 
 /// What is wrong with a request, or with this server.
 #[derive(Debug, Clone)]

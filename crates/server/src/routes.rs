@@ -114,6 +114,7 @@ fn table() -> Vec<Route> {
     table.extend(api::endpoints::routes());
     table.extend(api::deliveries::routes());
     table.extend(api::uploads::routes());
+    table.extend(api::account_routes());
     table.extend(adapters::routes());
     table
 }

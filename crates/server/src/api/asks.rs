@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
+use axum::extract::Request;
 use axum::response::Response;
 use hansard_domain::id::{Id, UploadId};
 use hansard_domain::job::{Priority, TranscribeOptions, Visibility};
+use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::{Callback, CallbackFormat, Source};
 use hansard_domain::transcript::Task;
 use hansard_store::{NewJob, RequestKey};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Context, SHA256};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
-use crate::extract::idempotency_key;
+use crate::App;
+use crate::extract::{JSON_BYTES_MAX, idempotency_key, is_json, media_type, parse_json, read_body};
 use crate::fields::Fields;
 use crate::problem::Problem;
 
@@ -44,6 +47,20 @@ const S3_BUCKET_MAX: usize = 255;
 
 /// Set where an idempotency key was known and nothing was done.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The fields of a JSON body, or none where there is no body at all.
+pub(crate) async fn optional_fields(app: &App, request: Request) -> Result<Fields, Problem> {
+    let has_type = media_type(request.headers()).is_some();
+    if has_type && !is_json(request.headers()) {
+        let detail = "expected application/json, or no body";
+        return Err(Problem::new(ProblemCode::UnsupportedContentType).detail(detail));
+    }
+    let bytes = read_body(request.into_body(), JSON_BYTES_MAX).await?;
+    if bytes.is_empty() {
+        return Fields::of_json(Value::Object(Map::new()));
+    }
+    Fields::of_json(parse_json(&bytes, app.settings().json_depth_max)?)
+}
 
 /// What is said about a recording besides where it comes from.
 #[derive(Debug, Clone, PartialEq)]

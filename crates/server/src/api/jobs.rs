@@ -8,7 +8,6 @@ use hansard_domain::job::{JobState, Stage};
 use hansard_domain::problem::ProblemCode;
 use hansard_store::jobs::{Change, Job, JobFilter};
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::App;
@@ -17,8 +16,7 @@ use crate::api::recordings::AcceptedView;
 use crate::api::views::JobView;
 use crate::api::{asks, recordings};
 use crate::caller::Caller;
-use crate::extract::{self, ApiPath, ApiQuery, JSON_BYTES_MAX, is_json, parse_json, read_body};
-use crate::fields::Fields;
+use crate::extract::{ApiPath, ApiQuery};
 use crate::openapi::{NewJobBody, RetryBody, names};
 use crate::problem::Problem;
 
@@ -106,7 +104,7 @@ pub(crate) async fn retry_job(
     ApiPath(id): ApiPath<JobId>,
     request: Request,
 ) -> Result<Json<JobView>, Problem> {
-    let mut fields = optional_fields(&app, request).await?;
+    let mut fields = asks::optional_fields(&app, request).await?;
     let stage = fields.choice("stage", Stage::ALL, Stage::name);
     fields.finish()?;
     let change = app.store().retry_job(caller.reach(), &id, stage).await?;
@@ -128,7 +126,7 @@ pub(crate) async fn create_job(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let mut fields = optional_fields(&app, request).await?;
+    let mut fields = asks::optional_fields(&app, request).await?;
     let key = asks::request_key(
         caller.id(),
         &headers,
@@ -158,18 +156,4 @@ async fn changed(app: &App, change: Change) -> Result<Json<JobView>, Problem> {
             Err(Problem::new(ProblemCode::JobStateConflict).detail(detail))
         }
     }
-}
-
-/// The fields of a JSON body, or none where there is no body at all.
-async fn optional_fields(app: &App, request: Request) -> Result<Fields, Problem> {
-    let has_type = extract::media_type(request.headers()).is_some();
-    if has_type && !is_json(request.headers()) {
-        let detail = "expected application/json, or no body";
-        return Err(Problem::new(ProblemCode::UnsupportedContentType).detail(detail));
-    }
-    let bytes = read_body(request.into_body(), JSON_BYTES_MAX).await?;
-    if bytes.is_empty() {
-        return Fields::of_json(Value::Object(serde_json::Map::new()));
-    }
-    Fields::of_json(parse_json(&bytes, app.settings().json_depth_max)?)
 }

@@ -34,6 +34,11 @@ impl<T> PageView<T> {
         let next_cursor = page.next.map(cursor);
         Self { items: page.items.into_iter().map(view).collect(), next_cursor }
     }
+
+    /// A list that is short enough to be one page.
+    pub(crate) fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
 }
 
 /// Where a page begins and how long it is.

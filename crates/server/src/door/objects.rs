@@ -4,11 +4,12 @@ use axum::extract::RawPathParams;
 use hansard_domain::access::{Actor, Deed, Kind, Named, Role, Standing, standing};
 use hansard_domain::id::{Id, WorkspaceId};
 use hansard_store::audit::ActorRef;
+use hansard_store::users::UserName;
 use http::Method;
 
 use crate::App;
 use crate::caller::Caller;
-use crate::door::note_refusal;
+use crate::door::{note_refusal, role_of};
 use crate::problem::Problem;
 use crate::routes::{NamedBy, Needs, Object, Told};
 
@@ -38,21 +39,23 @@ pub(crate) async fn enter_workspace(
     }
 }
 
-async fn role_elsewhere(
+/// What `caller` is in `workspace`, which is not the one that it is in; `None` where it has no business there.
+pub(crate) async fn role_elsewhere(
     app: &App,
     caller: &Caller,
     workspace: &WorkspaceId,
 ) -> Result<Option<Role>, Problem> {
     let principal = caller.principal();
-    let role = match &principal.actor {
-        Actor::User(user) => app.store().role_in(workspace, user).await?,
-        Actor::Token { .. } => return Ok(None),
-        Actor::Local | Actor::StaticKey(_) | Actor::Secret(_) => None,
-    };
-    if role.is_some() || !principal.governs {
-        return Ok(role);
+    match &principal.actor {
+        Actor::User(user) => match app.store().find_user(&UserName::Id(user.clone())).await? {
+            Some(user) => role_of(app, &user, workspace).await,
+            None => Ok(None),
+        },
+        Actor::Local | Actor::StaticKey(_) if principal.governs => {
+            Ok(app.store().find_workspace(workspace).await?.map(|_| Role::Admin))
+        }
+        Actor::Local | Actor::StaticKey(_) | Actor::Secret(_) | Actor::Token { .. } => Ok(None),
     }
-    Ok(app.store().find_workspace(workspace).await?.map(|_| Role::Admin))
 }
 
 /// The caller, if it reaches everything that the path names.

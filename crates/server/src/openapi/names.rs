@@ -1,9 +1,11 @@
 //! Texts that are one of a few names, as schemas.
 
+use hansard_domain::access::{Permission, Role};
+use hansard_domain::audit::{AuditKind, Outcome};
 use hansard_domain::event::{DeliveryState, EventKind};
 use hansard_domain::job::{JobState, Priority, Stage, Visibility};
 use hansard_domain::transcript::{Suspicion, Task};
-use utoipa::openapi::schema::Array;
+use utoipa::openapi::schema::{Array, SchemaType};
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 /// Declares the schema of each enum's names.
@@ -26,6 +28,10 @@ schemas! {
     task Task
     delivery_state DeliveryState
     event_kind EventKind
+    role Role
+    permission Permission
+    audit_kind AuditKind
+    outcome Outcome
 }
 
 /// Names of the events that an endpoint may get.
@@ -37,6 +43,17 @@ pub(crate) fn event_kinds() -> Array {
 /// Names of [`Suspicion`].
 pub(crate) fn suspicions() -> Array {
     ArrayBuilder::new().items(one_of(Suspicion::ALL.iter().map(|value| value.name()))).build()
+}
+
+/// Names of [`Permission`].
+pub(crate) fn permissions() -> Array {
+    ArrayBuilder::new().items(permission()).build()
+}
+
+/// The same, or `null` for all of them.
+pub(crate) fn scopes() -> Array {
+    let types = SchemaType::from_iter([Type::Array, Type::Null]);
+    ArrayBuilder::new().schema_type(types).items(permission()).build()
 }
 
 /// One of `names`.

@@ -13,6 +13,8 @@ pub enum Access {
     Public,
     /// Whoever shows a shared secret in the body, as an adapter's original has it. The handler checks it.
     BodySecret,
+    /// Whoever shows valid credentials, whatever they are good for: to learn what that is.
+    Known,
     /// Users, for what is their own: sessions, keys, the account itself.
     Owner(Needs),
     /// Whoever has the permission, by role and scopes, and has the objects within reach.
@@ -152,7 +154,9 @@ impl Access {
         match self {
             Self::Owner(needs) => Self::Owner(needs.with(object)),
             Self::Role(needs) => Self::Role(needs.with(object)),
-            Self::Public | Self::BodySecret => panic!("who may call it is not asked for objects"),
+            Self::Public | Self::BodySecret | Self::Known => {
+                panic!("who may call it is not asked for objects")
+            }
         }
     }
 
@@ -166,10 +170,15 @@ impl Access {
         Self::Role(needs)
     }
 
-    /// What a caller needs; `None` where callers need not be known.
+    /// Whether the door lets in whoever comes: everybody, or whoever the handler then looks at.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Public | Self::BodySecret)
+    }
+
+    /// What a caller needs besides being known; `None` where that is nothing.
     pub const fn wanted(self) -> Option<Needs> {
         match self {
-            Self::Public | Self::BodySecret => None,
+            Self::Public | Self::BodySecret | Self::Known => None,
             Self::Owner(needs) | Self::Role(needs) => Some(needs),
         }
     }

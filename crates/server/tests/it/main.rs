@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
 
+mod audit;
 mod connections;
 mod create;
 mod documents;
@@ -10,16 +11,21 @@ mod jobs;
 mod limits;
 mod media;
 mod openai;
+mod people;
 mod probes;
 mod recordings;
 mod salestrainer;
 #[path = "../support/service.rs"]
 mod service;
+mod sessions;
 #[path = "../support/things.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod things;
+mod tokens;
 mod transcripts;
 mod uploading;
 mod uploads;
+mod users;
 mod webhooks;
 mod working;
+mod workspaces;

@@ -16,7 +16,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use hansard_domain::access::{Kind, Least, Role};
+use hansard_domain::access::{Kind, Least, Permission, Role};
 use hansard_server::{
     Access, Answers, Declaration, Keys, NamedBy, Needs, Object, Settings, Told, declarations,
 };
@@ -36,6 +36,9 @@ const NO_OBJECT: [(&str, &str); 3] = [
     ("{file}", "so are the files of the reference page"),
     ("{*id}", "models are the installation's"),
 ];
+
+/// What a route names that is for whoever is known.
+const NOTHING: Needs = Needs { permission: Permission::OwnAccount, objects: [None, None] };
 
 fn strict(settings: &mut Settings) {
     settings.admission.required = true;
@@ -61,6 +64,10 @@ async fn walk(database: &str, service: &Service) {
         match route.access {
             Access::Public => as_anybody(&requests, route).await,
             Access::BodySecret => without_secret(&requests, route).await,
+            Access::Known => {
+                as_nobody(&world, &requests, route, NOTHING).await;
+                as_owner(&world, &requests, route, NOTHING).await;
+            }
             Access::Owner(needs) | Access::Role(needs) => {
                 check_parameters(route, needs);
                 as_nobody(&world, &requests, route, needs).await;
@@ -237,7 +244,7 @@ fn what_asks_for_no_credentials_has_been_reviewed() {
         let access = match route.access {
             Access::Public => "public",
             Access::BodySecret => "body secret",
-            Access::Owner(_) | Access::Role(_) => return None,
+            Access::Known | Access::Owner(_) | Access::Role(_) => return None,
         };
         Some(format!("{} {} ({access})", route.method, route.path))
     });
