@@ -139,7 +139,7 @@ impl NewAudit {
     }
 
     /// The same, with this JSON object.
-    pub(crate) fn with(self, data: &serde_json::Value) -> Self {
+    pub fn with(self, data: &serde_json::Value) -> Self {
         Self { data: data.to_string(), ..self }
     }
 }

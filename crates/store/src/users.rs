@@ -55,6 +55,9 @@ statements! {
     BUMP = "UPDATE users SET revocations = revocations + 1, updated_at_us = $2 WHERE id = $1 AND erasing_at_us IS NULL \
         RETURNING revocations";
     TOUCH = "UPDATE users SET last_seen_us = $2 WHERE id = $1 AND (last_seen_us IS NULL OR last_seen_us < $2)";
+    /// The index of those with a password begins with their address.
+    HAS_PASSWORDS = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE password_hash IS NOT NULL AND email_key > '' \
+        AND disabled_at_us IS NULL LIMIT 1) AS logins";
     HAS_CREDENTIALS = "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE disabled_at_us IS NULL UNION ALL \
         SELECT 1 FROM tokens WHERE (revoked_at_us IS NULL OR revoked_at_us > $1) \
         AND (expires_at_us IS NULL OR expires_at_us > $1) LIMIT 1) AS credentials";
@@ -436,6 +439,16 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Whether there is anybody who could log in with a password.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn has_passwords(&self) -> Result<bool, Error> {
+        let mut reader = self.reader().await?;
+        let (count,) = run!(&mut reader.conn(), fetch_one::<(i64,)>, HAS_PASSWORDS)?;
+        Ok(count > 0)
     }
 
     /// Whether there is anybody who could log in, or any token that is good.

@@ -28,6 +28,7 @@ on_both! {
     users_are_listed_newest_first,
     tokens_of_mxwhisper_end_by_a_count,
     credentials_end_the_open_mode,
+    passwords_are_there_while_somebody_may_use_one,
     a_provider_shows_a_user_for_the_first_time,
     nobody_is_made_who_was_not_invited,
     groups_raise_and_lower,
@@ -281,6 +282,23 @@ async fn credentials_end_the_open_mode(db: TestDb) {
     edit(&store, &ana, disabled(true)).await;
 
     assert!(!store.has_credentials().await.unwrap());
+}
+
+async fn passwords_are_there_while_somebody_may_use_one(db: TestDb) {
+    let store = db.open().await;
+    let ana = editor(&store, "ana").await;
+    assert!(!store.has_passwords().await.unwrap());
+
+    let password = UserEdit {
+        email: Some(Some("ana@example.org".to_owned())),
+        password_hash: Some(Some(PHC.to_owned())),
+        ..UserEdit::default()
+    };
+    edit(&store, &ana, password).await;
+    assert!(store.has_passwords().await.unwrap());
+    edit(&store, &ana, disabled(true)).await;
+
+    assert!(!store.has_passwords().await.unwrap());
 }
 
 async fn a_provider_shows_a_user_for_the_first_time(db: TestDb) {
