@@ -34,7 +34,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// Takes `text` as it is; what was configured goes through [`Secret::checked`].
-    pub(crate) fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 

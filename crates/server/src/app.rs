@@ -16,6 +16,8 @@ use crate::Settings;
 use crate::api::uploads::pieces::Pieces;
 use crate::door::Door;
 use crate::door::bearers::Issuers;
+use crate::login::administrator;
+use crate::login::ways::Ways;
 use crate::metrics::Metrics;
 use crate::place::Places;
 use crate::probes::Readiness;
@@ -41,6 +43,7 @@ struct Inner {
     tasks: TaskTracker,
     metrics: Metrics,
     door: Door,
+    ways: Ways,
 }
 
 /// Names the models that jobs may ask for; none where only the workers, in other processes, know them. May read files.
@@ -93,10 +96,14 @@ pub enum Error {
     /// The workspace of the callers could not be found or made.
     #[error("the workspace of the callers cannot be had")]
     Workspace(#[source] StoreError),
+    /// The local administrator could not be found, made or changed.
+    #[error("the local administrator (auth.admin_email) cannot be had")]
+    Administrator(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl App {
-    /// The application with these parts, and the workspace that its callers act for.
+    /// The application with these parts, the workspace that its callers act for, and the local administrator, if there is to
+    /// be one.
     ///
     /// # Errors
     /// See [`Error`].
@@ -108,11 +115,16 @@ impl App {
         }
         let workspace =
             store.ensure_workspace(&settings.workspace).await.map_err(Error::Workspace)?;
+        if let Some(wanted) = &settings.admission.administrator {
+            let ensured = administrator::ensure(&store, wanted, &workspace).await;
+            ensured.map_err(Error::Administrator)?;
+        }
         let metrics = Metrics::register(registry);
         let places = Places::new(settings.requests_max);
         let tasks = TaskTracker::new();
         let issuers = Issuers::new(&settings.admission, &client, store.clock());
         let door = Door::new(&settings, issuers);
+        let ways = Ways::new(&settings, &client, store.clock());
         let inner = Inner {
             store,
             settings,
@@ -127,6 +139,7 @@ impl App {
             tasks,
             metrics,
             door,
+            ways,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -193,6 +206,11 @@ impl App {
     /// What tells callers apart.
     pub(crate) fn door(&self) -> &Door {
         &self.inner.door
+    }
+
+    /// The identity providers at which people log in.
+    pub(crate) fn ways(&self) -> &Ways {
+        &self.inner.ways
     }
 
     /// Tells the workers of this process that there is a job.

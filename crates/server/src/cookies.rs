@@ -13,6 +13,9 @@ pub(crate) const SESSION: &str = "session_token";
 /// Holds the ticket of a login that has begun.
 pub(crate) const LOGIN: &str = "oauth_state";
 
+/// Holds the ticket of a form for a password.
+pub(crate) const FORM: &str = "login_form";
+
 /// Holds the token against forged requests, for pages to read.
 pub(crate) const CSRF: &str = "csrf_token";
 

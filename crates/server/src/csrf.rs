@@ -17,7 +17,7 @@ use crate::ticket::Ticket;
 pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// Where a browser says which site a request comes from.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What the token is derived from a session's ticket for.
 const PURPOSE: &str = "csrf";

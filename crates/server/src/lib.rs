@@ -7,7 +7,7 @@
 //! `middleware` (its id, its log line, its limits), the `door`, the extractors of `extract`, its handler, and
 //! comes back as an answer or as a `problem`.
 
-#![expect(dead_code, reason = "the login that uses these comes next")]
+#![expect(dead_code, reason = "the routes for accounts and MxWhisper come next")]
 
 mod adapters;
 mod api;

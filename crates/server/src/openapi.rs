@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::{CONTENT_TYPE_PROBLEM, ProblemView};
 use crate::routes::{Access, Declaration, declarations};
-use crate::{adapters, api, cookies, probes};
+use crate::{adapters, api, cookies, login, probes};
 
 pub(crate) use accounts::{
     MePatch, MemberBody, NewTokenBody, NewUserBody, RotateBody, UserPatch, WorkspaceBody,
@@ -109,6 +109,15 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         api::users::erase_user,
         api::audit::list_audit,
         api::audit::export_audit,
+        login::begin::begin_login,
+        login::begin::list_providers,
+        login::begin::link_identity,
+        login::finish::finish_login,
+        login::password::show_form,
+        login::password::log_in,
+        login::session::log_out,
+        login::session::log_out_simply,
+        login::session::current_user,
     ),
     components(schemas(ProblemView)),
     tags(
@@ -122,6 +131,7 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         (name = "workspaces", description = "What everything belongs to, and who belongs to it."),
         (name = "users", description = "The users of the installation, for who governs it."),
         (name = "audit", description = "Who did what, and what was refused."),
+        (name = "login", description = "Login, logout, and who is logged in; what is below `/auth` is below `/sidecar/auth` as well."),
         (name = "probes", description = "How the service is."),
         (name = "documents", description = "What the program says about itself."),
         (name = "openai", description = "OpenAI's audio API; also below `/openai/v1`."),

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use hansard_domain::access::{Kind, Permission};
 use hansard_domain::problem::ProblemCode;
-use http::Method;
+use http::{HeaderMap, Method, Uri};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::door::{self, Line};
 use crate::middleware;
 use crate::problem::Problem;
 use crate::shield::shield;
-use crate::{App, adapters, api, documents, openapi, probes};
+use crate::{App, adapters, api, documents, login, openapi, probes};
 
 mod access;
 
@@ -43,7 +43,16 @@ pub(crate) struct Route {
     is_listed: bool,
     handler: MethodRouter<App>,
     /// Puts every answer, whoever made it, into the words of a protocol.
-    words: Option<fn(Response) -> Response>,
+    words: Option<Words>,
+}
+
+/// How answers are put into the words of a protocol.
+#[derive(Clone, Copy)]
+enum Words {
+    /// In the same words for everybody.
+    Fixed(fn(Response) -> Response),
+    /// In those that a request with this address and these headers asks for.
+    Asked(fn(&Uri, &HeaderMap, Response) -> Response),
 }
 
 /// A line of the table as others see it.
@@ -115,6 +124,7 @@ fn table() -> Vec<Route> {
     table.extend(api::deliveries::routes());
     table.extend(api::uploads::routes());
     table.extend(api::account_routes());
+    table.extend(login::routes());
     table.extend(adapters::routes());
     table
 }
@@ -170,7 +180,12 @@ impl Route {
 
     /// The route with its answers, whoever made them, put into other words.
     pub(crate) fn in_words_of(self, words: fn(Response) -> Response) -> Self {
-        Self { words: Some(words), ..self }
+        Self { words: Some(Words::Fixed(words)), ..self }
+    }
+
+    /// The same, in words that depend on what the request asks for.
+    pub(crate) fn in_words_for(self, words: fn(&Uri, &HeaderMap, Response) -> Response) -> Self {
+        Self { words: Some(Words::Asked(words)), ..self }
     }
 
     /// What answers, behind what the declaration asks for.
@@ -187,8 +202,14 @@ impl Route {
         };
         match self.words {
             None => handler,
-            Some(words) => handler
+            Some(Words::Fixed(words)) => handler
                 .route_layer(map_response(move |answer: Response| async move { words(answer) })),
+            Some(Words::Asked(words)) => {
+                handler.route_layer(from_fn(move |request: Request, next: Next| async move {
+                    let (uri, headers) = (request.uri().clone(), request.headers().clone());
+                    words(&uri, &headers, next.run(request).await)
+                }))
+            }
         }
     }
 }

@@ -227,6 +227,29 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The address at which browsers reach `path`, which begins with a slash: below the public one, or else where is listened.
+    pub(crate) fn address_of(&self, path: &str) -> Url {
+        let public = self.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let mut address = public.unwrap_or_else(|| {
+            let mut address = Url::parse("http://localhost/").expect("it is an address");
+            // Neither fails for an address that has a host.
+            let _ = address.set_ip_host(self.bind.ip());
+            let _ = address.set_port(Some(self.bind.port()));
+            address
+        });
+        let path = format!("{}{path}", address.path().trim_end_matches('/'));
+        address.set_path(&path);
+        address
+    }
+
+    /// Whether cookies travel over HTTPS only. Without it, they may stay on this machine and nowhere else.
+    pub(crate) fn has_secure_cookies(&self) -> bool {
+        let is_https = self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+        is_https || !self.bind.ip().to_canonical().is_loopback()
+    }
+}
+
 impl Admission {
     fn from_config(config: &Config) -> Self {
         let Config { server, auth, limits, mxwhisper, .. } = config;

@@ -105,6 +105,11 @@ impl Provider {
         Self { settings, net, clock: clock.clone(), metadata: Kept::new(fetch, clock) }
     }
 
+    /// Its name for itself.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
     /// Where to send the browser in which `attempt` has begun.
     ///
     /// # Errors
