@@ -65,6 +65,10 @@ async fn without_a_key_other_names_origins_and_proxies_are_refused_everywhere() 
             let answer = call(&service, route, &[header]).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{route:?} {header:?}");
         }
+        // Whoever needs no credentials is no user, who could have anything of their own.
+        if matches!(route.access, Access::Owner(_)) {
+            continue;
+        }
         // SDKs insist on sending some key.
         let local = call(&service, route, &[("authorization", "Bearer anything")]).await;
         // Nobody in particular has no account.

@@ -99,8 +99,8 @@ impl Service {
     /// A service whose queue takes so many jobs.
     pub(crate) async fn start_full(queue_max: u32, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = TempDir::new().unwrap();
-        let database = Database::Sqlite { path: folder.path().join("hansard.db") };
-        Self::start_on(database, folder, queue_max, change).await
+        let database = sqlite(&folder);
+        Self::start_on(database, folder, queue_max, then(), change).await
     }
 
     /// A service with a database of its own on the PostgreSQL server of the tests.
@@ -113,18 +113,31 @@ impl Service {
         queue_max: u32,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let url = tokio::task::spawn_blocking(|| Postgres::shared().create_database());
-        let database = Database::Postgres { url: url.await.unwrap() };
-        Self::start_on(database, TempDir::new().unwrap(), queue_max, change).await
+        let folder = TempDir::new().unwrap();
+        Self::start_on(postgres().await, folder, queue_max, then(), change).await
+    }
+
+    /// A service whose clock begins with the machine's, which programs of others go by.
+    pub(crate) async fn start_now(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = TempDir::new().unwrap();
+        let database = sqlite(&folder);
+        Self::start_on(database, folder, 10_000, Clock::system().now(), change).await
+    }
+
+    /// The same, on the PostgreSQL server of the tests.
+    pub(crate) async fn start_now_on_postgres(change: impl FnOnce(&mut Settings)) -> Self {
+        let (folder, now) = (TempDir::new().unwrap(), Clock::system().now());
+        Self::start_on(postgres().await, folder, 10_000, now, change).await
     }
 
     async fn start_on(
         database: Database,
         folder: TempDir,
         queue_max: u32,
+        now: Timestamp,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let clock = Clock::manual(Timestamp::from_micros(NOW_US));
+        let clock = Clock::manual(now);
         let store = Store::open(hansard_store::Settings {
             database,
             connections_max: 4,
@@ -234,6 +247,21 @@ impl Service {
         }
         files
     }
+}
+
+/// When tests take place.
+fn then() -> Timestamp {
+    Timestamp::from_micros(NOW_US)
+}
+
+fn sqlite(folder: &TempDir) -> Database {
+    Database::Sqlite { path: folder.path().join("hansard.db") }
+}
+
+/// A database of its own.
+async fn postgres() -> Database {
+    let url = tokio::task::spawn_blocking(|| Postgres::shared().create_database());
+    Database::Postgres { url: url.await.unwrap() }
 }
 
 /// Tells the state that tests set.
