@@ -4,6 +4,7 @@ use crate::routes::Route;
 
 pub(crate) mod asks;
 pub(crate) mod audit;
+pub(crate) mod collections;
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
 pub(crate) mod jobs;
@@ -13,6 +14,7 @@ pub(crate) mod pages;
 pub(crate) mod recordings;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod topics;
 pub(crate) mod transcripts;
 pub(crate) mod uploads;
 pub(crate) mod users;

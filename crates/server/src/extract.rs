@@ -8,8 +8,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use futures_util::StreamExt;
 use hansard_domain::access::Kind;
 use hansard_domain::id::{
-    DeliveryId, EndpointId, Id, JobId, RecordingId, SessionId, TokenId, TranscriptId, UploadId,
-    UserId, WorkspaceId,
+    CollectionId, DeliveryId, EndpointId, Id, JobId, RecordingId, SessionId, TokenId, TopicId,
+    TranscriptId, UploadId, UserId, WorkspaceId,
 };
 use hansard_domain::problem::ProblemCode;
 use http::HeaderName;
@@ -59,6 +59,8 @@ path_ids! {
     TokenId: Token
     UserId: User
     WorkspaceId: Workspace
+    TopicId: Topic
+    CollectionId: Collection
 }
 
 /// The id in the path, or both of them. What cannot be an id names nothing: it is not found, whatever bytes it holds.

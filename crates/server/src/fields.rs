@@ -170,6 +170,20 @@ impl Fields {
         given
     }
 
+    /// A whole number from `min` to `max`.
+    pub(crate) fn integer(&mut self, name: &str, min: i64, max: i64) -> Option<i64> {
+        let number = match self.take(name)? {
+            Value::String(text) if self.is_form && text.is_empty() => return None,
+            Value::String(text) if self.is_form => text.trim().parse().ok(),
+            value => value.as_i64(),
+        };
+        let number = number.filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("expected a whole number from {min} to {max}"));
+        }
+        number
+    }
+
     /// One of the names in `all`.
     pub(crate) fn choice<T: Copy>(
         &mut self,
@@ -259,6 +273,18 @@ mod tests {
             assert_eq!(fields.object("metadata", 100).as_deref(), Some("{\"a\":1}"));
         }
         assert!(form.finish().is_ok() && json.finish().is_ok());
+    }
+
+    #[test]
+    fn a_whole_number_is_within_its_bounds() {
+        let json = json!({"one": 1, "many": 10, "half": 1.5, "text": "1"});
+        let mut fields = Fields::of_json(json).unwrap();
+
+        assert_eq!(fields.integer("one", 1, 9), Some(1));
+        for name in ["many", "half", "text", "none"] {
+            assert_eq!(fields.integer(name, 1, 9), None, "{name}");
+        }
+        assert_eq!(fields.finish().unwrap_err().field_problems().len(), 3);
     }
 
     #[test]

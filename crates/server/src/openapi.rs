@@ -22,8 +22,9 @@ pub(crate) use accounts::{
     MePatch, MemberBody, NewTokenBody, NewUserBody, RotateBody, UserPatch, WorkspaceBody,
 };
 pub(crate) use bodies::{
-    EndpointPatch, NewEndpointBody, NewJobBody, RecordingForm, RecordingJson, RecordingPatch,
-    RetryBody,
+    AssignmentBody, CollectionPatch, EndpointPatch, NewCollectionBody, NewEndpointBody, NewJobBody,
+    NewTopicBody, PositionBody, RecordingForm, RecordingJson, RecordingPatch, RetryBody,
+    TopicPatch,
 };
 pub(crate) use page::{document_json, index, reference, reference_start, without_slash};
 
@@ -41,8 +42,8 @@ const SIDECAR_SECRET: &str = "sidecar_secret";
         description = "The record of what was said: recordings in, transcripts out.\n\nA recording is accepted with a job \
 that transcribes it; the transcript can be read while it grows. Lists come newest first, page by page: pass `next_cursor` as \
 `cursor`. Times are RFC 3339 in UTC, durations are seconds. What goes wrong is `application/problem+json` (RFC 9457) with a \
-stable `code`, and `type` leads to a page that says what to do. A creating request that has an `Idempotency-Key` can be \
-repeated without harm.\n\nWithout a configured key, programs on the same machine may call without credentials.",
+stable `code`, and `type` leads to a page that says what to do. A request that takes an `Idempotency-Key` can be repeated with it \
+without harm.\n\nWithout a configured key, programs on the same machine may call without credentials.",
     ),
     paths(
         api::recordings::create::create_recording,
@@ -74,6 +75,22 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         api::uploads::append_piece,
         api::uploads::terminate_upload,
         api::uploads::override_method,
+        api::topics::list_topics,
+        api::topics::create_topic,
+        api::topics::get_topic,
+        api::topics::update_topic,
+        api::topics::delete_topic,
+        api::topics::assigned::list_recording_topics,
+        api::topics::assigned::put_recording_topic,
+        api::topics::assigned::delete_recording_topic,
+        api::collections::list_collections,
+        api::collections::create_collection,
+        api::collections::get_collection,
+        api::collections::update_collection,
+        api::collections::delete_collection,
+        api::collections::items::list_collection_items,
+        api::collections::items::put_collection_item,
+        api::collections::items::delete_collection_item,
         probes::health,
         probes::ready,
         probes::version,
@@ -132,10 +149,13 @@ repeated without harm.\n\nWithout a configured key, programs on the same machine
         (name = "users", description = "The users of the installation, for who governs it."),
         (name = "audit", description = "Who did what, and what was refused."),
         (name = "login", description = "Login, logout, and who is logged in; what is below `/auth` is below `/sidecar/auth` as well."),
+        (name = "topics", description = "What recordings are about: a tree that all workspaces share."),
+        (name = "collections", description = "Recordings that belong together, in an order of their own."),
         (name = "probes", description = "How the service is."),
         (name = "documents", description = "What the program says about itself."),
         (name = "openai", description = "OpenAI's audio API; also below `/openai/v1`."),
         (name = "salestrainer", description = "The sidecar of SalesTrainer's WordPress plugin; also below `/salestrainer`."),
+        (name = "mxwhisper", description = "MxWhisper's API; also below `/mxwhisper`."),
     ),
     modifiers(&Schemes),
 )]

@@ -125,6 +125,8 @@ fn table() -> Vec<Route> {
     table.extend(api::uploads::routes());
     table.extend(api::account_routes());
     table.extend(login::routes());
+    table.extend(api::topics::routes());
+    table.extend(api::collections::routes());
     table.extend(adapters::routes());
     table
 }

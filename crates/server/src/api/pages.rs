@@ -71,6 +71,43 @@ impl Place {
     }
 }
 
+/// Where a page of a list begins that has an order of its own: behind so many items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// Items before it.
+    pub(crate) offset: u32,
+    /// Items of the page.
+    pub(crate) limit: u32,
+}
+
+impl Stretch {
+    /// The place that a caller names.
+    ///
+    /// # Errors
+    /// For a cursor that no page had, and a limit out of range.
+    pub(crate) fn read(given: Option<&str>, limit: Option<u32>) -> Result<Self, Problem> {
+        let Place { before, limit } = Place::read(given, limit)?;
+        let offset = u32::try_from(before.unwrap_or_default());
+        let offset = offset.map_err(|_| Problem::field("/cursor", "expected a next_cursor"))?;
+        Ok(Self { offset, limit })
+    }
+
+    /// One item more than the page has: it shows whether the list goes on.
+    pub(crate) const fn wanted(self) -> u32 {
+        self.limit + 1
+    }
+
+    /// The page of `items`, of which there are as many as [`Stretch::wanted`] says, or fewer.
+    pub(crate) fn page<I, T>(self, items: Vec<I>, view: impl Fn(I) -> T) -> PageView<T> {
+        let has_more = items.len() > self.limit as usize;
+        let next = i64::from(self.offset) + i64::from(self.limit);
+        PageView {
+            items: items.into_iter().take(self.limit as usize).map(view).collect(),
+            next_cursor: has_more.then(|| cursor(next)),
+        }
+    }
+}
+
 /// Reads the parameters of a list one by one, so that all mistakes in them are told at once.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
@@ -136,5 +173,18 @@ mod tests {
         }
         assert!(Place::read(None, Some(0)).is_err());
         assert!(Place::read(None, Some(LIMIT_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_list_with_an_order_of_its_own_goes_on_behind_its_last_item() {
+        let first = Stretch::read(None, Some(2)).unwrap();
+        assert_eq!((first.offset, first.wanted()), (0, 3));
+        let page = first.page(vec!['a', 'b', 'c'], |letter| letter);
+        assert_eq!(page.items, ['a', 'b']);
+
+        let next = Stretch::read(page.next_cursor.as_deref(), Some(2)).unwrap();
+        assert_eq!(next.offset, 2);
+        assert_eq!(next.page(vec!['c'], |letter| letter).next_cursor, None);
+        assert!(Stretch::read(Some(&cursor(-1)), None).is_err());
     }
 }

@@ -158,3 +158,88 @@ pub(crate) struct EndpointPatch {
     /// Whether nothing is sent to it.
     disabled: Option<bool>,
 }
+
+/// A topic that is to be made.
+#[derive(ToSchema)]
+#[schema(as = NewTopic)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct NewTopicBody {
+    /// What people call it; unique, whatever the case of its letters.
+    #[schema(max_length = 100)]
+    name: String,
+    /// What it is about.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// The topic right above it; a root if it is left out.
+    parent_id: Option<String>,
+}
+
+/// What is to change about a topic: a JSON merge patch (RFC 7396), in which `null` removes a value.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct TopicPatch {
+    /// What people call it; unique, whatever the case of its letters.
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    /// What it is about.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// The topic right above it.
+    parent_id: Option<String>,
+}
+
+/// What is said about a topic of a recording.
+#[derive(ToSchema)]
+#[schema(as = TopicAssignment)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct AssignmentBody {
+    /// Whether a person agrees; `true` if it is left out.
+    reviewed: Option<bool>,
+}
+
+/// A collection that is to be made.
+#[derive(ToSchema)]
+#[schema(as = NewCollection)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct NewCollectionBody {
+    /// What people call it.
+    #[schema(max_length = 200)]
+    name: String,
+    /// What it is about.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// What it is, in a word of the caller's own, as `book` or `series`.
+    #[schema(max_length = 50)]
+    kind: Option<String>,
+    /// Who may see it besides its owner; `workspace` if it is left out.
+    #[schema(schema_with = names::visibility, required = false)]
+    visibility: String,
+}
+
+/// What is to change about a collection: a JSON merge patch (RFC 7396), in which `null` removes a value.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct CollectionPatch {
+    /// What people call it.
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// What it is about.
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// What it is, in a word of the caller's own, as `book` or `series`.
+    #[schema(max_length = 50)]
+    kind: Option<String>,
+    /// Who may see it besides its owner.
+    #[schema(schema_with = names::visibility, required = false)]
+    visibility: String,
+}
+
+/// Where a recording stands in a collection.
+#[derive(ToSchema)]
+#[schema(as = CollectionPosition)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) struct PositionBody {
+    /// Its place; behind all others if it is left out.
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
+    position: Option<i64>,
+}

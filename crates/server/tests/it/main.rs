@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
 
 mod audit;
+mod collections;
 mod connections;
 mod cookies;
 mod create;
@@ -25,6 +26,7 @@ mod sessions;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod things;
 mod tokens;
+mod topics;
 mod transcripts;
 mod uploading;
 mod uploads;

@@ -11,6 +11,7 @@ use hansard_domain::id::{
 use hansard_server::Needs;
 use hansard_store::Store;
 use hansard_store::tokens::NewToken;
+use hansard_store::topics::NewAssignment;
 use hansard_store::users::{User, UserEdit};
 use tokio::sync::Mutex;
 
@@ -116,13 +117,46 @@ impl World {
         self.foreign.get(&kind)
     }
 
-    /// New things of ana's, one of each kind that a route at `path` names.
+    /// New things of ana's, one of each kind that a route at `path` names. They belong to each other.
     pub(crate) async fn own(&self, needs: Needs, path: &str) -> HashMap<Kind, Made> {
         let mut own = HashMap::new();
         for object in needs.objects() {
             own.insert(object.kind, make(&self.store, &self.ana, object.kind, path).await);
         }
+        if let Some(recording) = self.recording_of(&own).await {
+            self.sort_by(&recording, &own).await;
+        }
         own
+    }
+
+    /// The recording among `own`, or that of the job.
+    async fn recording_of(&self, own: &HashMap<Kind, Made>) -> Option<RecordingId> {
+        if let Some(recording) = own.get(&Kind::Recording) {
+            return Some(RecordingId::parse(&recording.id).unwrap());
+        }
+        let job = JobId::parse(&own.get(&Kind::Job)?.id).unwrap();
+        let job = self.store.find_job(&self.ana.workspace, &job).await.unwrap();
+        job.map(|job| job.recording)
+    }
+
+    /// Gives the recording the topic, and puts it into the collection, that are among `own`.
+    async fn sort_by(&self, recording: &RecordingId, own: &HashMap<Kind, Made>) {
+        let (store, workspace) = (&self.store, &self.ana.workspace);
+        if let Some(topic) = own.get(&Kind::Topic) {
+            let new = NewAssignment {
+                topic: TopicId::parse(&topic.id).unwrap(),
+                confidence: None,
+                reasoning: None,
+                assigned_by: None,
+                is_reviewed: true,
+            };
+            store.assign_topics(workspace, recording, vec![new]).await.unwrap();
+        }
+        if let Some(collection) = own.get(&Kind::Collection) {
+            let collection = CollectionId::parse(&collection.id).unwrap();
+            let added = store.add_to_collection(workspace, &collection, recording, None, None);
+            added.await.unwrap();
+        }
     }
 
     /// A key that may do all but what needs `permission`.
