@@ -4,6 +4,7 @@
 //! and a [`Problem`](crate::problem::Problem) into the original's error. It owns no logic. Each is mounted under its own
 //! prefix, since a base URL may hold a path, and once more where clients of the original look for it.
 
+mod fastapi;
 mod openai;
 mod salestrainer;
 mod waiting;

@@ -56,6 +56,11 @@ use crate::settings::Settings;
 use bearers::Issuers;
 use throttle::Throttle;
 
+/// What is said to whoever shows credentials that are no good, and to whoever shows none: as adapters' originals put it, whose
+/// clients look for it.
+const BAD_CREDENTIALS: &str = "Invalid or expired token";
+const NO_CREDENTIALS: &str = "Not authenticated";
+
 /// Where a key stands that is not in `Authorization`.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -210,7 +215,7 @@ pub(crate) async fn resolve(app: &App, parts: &Parts) -> Result<Caller, Problem>
             }
         }
         note_refusal(app, &sender, ActorRef::ANONYMOUS, ProblemCode::Unauthorized).await;
-        return Err(Problem::new(ProblemCode::Unauthorized));
+        return Err(Problem::new(ProblemCode::Unauthorized).detail(BAD_CREDENTIALS));
     }
     if let Some(ticket) = cookies::ticket(&parts.headers, cookies::SESSION)
         && let Some(caller) = sessions::resolve(app, ticket, parts, &sender).await?
@@ -219,7 +224,7 @@ pub(crate) async fn resolve(app: &App, parts: &Parts) -> Result<Caller, Problem>
     }
     let rules = &app.door().csrf;
     rules.check(&parts.method, parts.uri.path(), &parts.headers, None).map_err(forged)?;
-    Err(Problem::new(ProblemCode::Unauthorized))
+    Err(Problem::new(ProblemCode::Unauthorized).detail(NO_CREDENTIALS))
 }
 
 /// Whose credential `text` is; `None` if it is nobody's.

@@ -5,7 +5,6 @@
 //! survives a restart.
 
 mod asks;
-mod errors;
 mod process;
 mod upload;
 
@@ -19,12 +18,12 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Callback;
 use hansard_store::NewJob;
 use hansard_store::jobs::Job;
-use http::header::LOCATION;
 use http::request::Parts;
-use http::{HeaderName, StatusCode, Uri};
+use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
+use crate::adapters::fastapi::{in_fastapi_words, without_slash};
 use crate::adapters::waiting::{Waited, Watch, failure_of};
 use crate::caller::Caller;
 use crate::place::Place;
@@ -57,7 +56,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/transcribe-upload/", Public, without_slash).unlisted(),
         Route::get("/health/", Public, without_slash).unlisted(),
     ];
-    routes.into_iter().map(|route| route.in_words_of(errors::in_fastapi_words)).collect()
+    routes.into_iter().map(|route| route.in_words_of(in_fastapi_words)).collect()
 }
 
 /// What the answer is while the job goes on.
@@ -77,15 +76,6 @@ struct Processing {
 )]
 async fn health() -> Json<Health> {
     probes::health().await
-}
-
-/// Sends clients to the address without the slash at its end, as FastAPI does.
-async fn without_slash(uri: Uri) -> Response {
-    let name = uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    // Relative, so that it holds behind a proxy that serves this from another path.
-    let location = format!("../{name}{query}");
-    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
 }
 
 /// The settings of this adapter, where it is switched on.

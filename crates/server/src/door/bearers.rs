@@ -181,7 +181,7 @@ async fn service(
     if user.disabled_at.is_some() || user.revocations != claims.revocations {
         return Ok(None);
     }
-    let known = match app.store().find_jti(&claims.id).await? {
+    let mut known = match app.store().find_jti(&claims.id).await? {
         Some(token) => token,
         None => {
             let jwt = NewJwt {
@@ -199,6 +199,8 @@ async fn service(
     if !known.is_live(app.clock().now()) || known.user.as_ref() != Some(&user.id) {
         return Ok(None);
     }
+    // What its bearer governs is a matter of the user alone, as in MxWhisper.
+    known.governs = true;
     let check = TokenCheck {
         member: Some(Role::Admin),
         user: Some(user),
@@ -212,7 +214,7 @@ async fn service(
 }
 
 /// The user whom MxWhisper calls `subject`, or who has that id here.
-async fn user_of(app: &App, subject: &str) -> Result<Option<User>, StoreError> {
+pub(crate) async fn user_of(app: &App, subject: &str) -> Result<Option<User>, StoreError> {
     let store = app.store();
     match store.find_user(&UserName::External(subject.to_owned())).await? {
         Some(user) => Ok(Some(user)),

@@ -10,6 +10,7 @@ use http::Method;
 use crate::App;
 use crate::caller::Caller;
 use crate::door::{note_refusal, role_of};
+use crate::extract::NO_NUMBER;
 use crate::problem::Problem;
 use crate::routes::{NamedBy, Needs, Object, Told};
 
@@ -73,13 +74,14 @@ pub(crate) async fn reach(
     let deed = if reads { Deed::Read } else { Deed::Write };
     for object in needs.objects().filter(|object| object.kind != Kind::Workspace) {
         let missing = || told(object.answers.missing(), path);
-        let name = value(path, object.parameter).and_then(|text| name(object, text));
-        let name = name.ok_or_else(missing)?;
-        let owned = app.store().ownership(object.kind, &name).await?.ok_or_else(missing)?;
-        match (standing(caller.principal(), &owned, deed), &owned.workspace) {
+        let text = value(path, object.parameter).ok_or_else(missing)?;
+        let name = name(object, text)?.ok_or_else(missing)?;
+        let found = found(app, &caller, object.kind, &name, deed).await?;
+        let (standing, workspace) = found.ok_or_else(missing)?;
+        match (standing, workspace) {
             (Standing::Own, _) => {}
             (Standing::Shared, Some(workspace)) if object.is_shareable => {
-                caller = caller.visiting(workspace);
+                caller = caller.visiting(&workspace);
             }
             (Standing::Shared | Standing::Foreign, _) => {
                 let problem = told(object.answers.foreign(), path);
@@ -96,12 +98,35 @@ fn value<'a>(path: Option<&'a RawPathParams>, name: &str) -> Option<&'a str> {
     path?.iter().find_map(|(key, value)| (key == name).then_some(value))
 }
 
+/// What the one of a kind that somebody names is to the caller, and where it is; `None` if there is none.
+///
+/// # Errors
+/// Where the database cannot be read.
+pub(crate) async fn found(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    name: &Named,
+    deed: Deed,
+) -> Result<Option<(Standing, Option<WorkspaceId>)>, Problem> {
+    let owned = app.store().ownership(kind, name).await?;
+    Ok(owned.map(|owned| (standing(caller.principal(), &owned, deed), owned.workspace)))
+}
+
 /// What a parameter names; `None` for what can be no name.
-fn name(object: &Object, text: &str) -> Option<Named> {
-    Some(match object.by {
-        NamedBy::Id => Named::Id(text.to_owned()),
-        NamedBy::Serial => Named::Serial(text.parse().ok()?),
-        NamedBy::UserName => Named::UserName(text.to_owned()),
+///
+/// # Errors
+/// For what is no number where the declaration takes nothing else.
+fn name(object: &Object, text: &str) -> Result<Option<Named>, Problem> {
+    let number = text.parse().map(Named::Serial).ok();
+    Ok(match object.by {
+        NamedBy::Id => Some(Named::Id(text.to_owned())),
+        NamedBy::UserName => Some(Named::UserName(text.to_owned())),
+        NamedBy::SerialOrNothing => number,
+        NamedBy::Serial if number.is_none() => {
+            return Err(Problem::field(format!("{{{}}}", object.parameter), NO_NUMBER));
+        }
+        NamedBy::Serial => number,
     })
 }
 

@@ -53,8 +53,10 @@ pub struct Object {
 pub enum NamedBy {
     /// By its id.
     Id,
-    /// By its number, as the systems do whose clients we serve.
+    /// By its number, as the systems do whose clients we serve. Anything else is a mistake in the request.
     Serial,
+    /// By its number as well, and anything else names nothing.
+    SerialOrNothing,
     /// A user, by MxWhisper's name or by id.
     UserName,
 }

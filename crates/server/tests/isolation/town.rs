@@ -128,8 +128,10 @@ impl Town {
             .and_then(|needs| needs.objects().find(|object| object.parameter == name).copied());
         let Some(object) = object else { return "1".to_owned() };
         match self.some(object.kind, caller, draw) {
-            Some(made) if object.by == NamedBy::Serial => made.serial.to_string(),
-            Some(made) => made.id.clone(),
+            Some(made) => match object.by {
+                NamedBy::Serial | NamedBy::SerialOrNothing => made.serial.to_string(),
+                NamedBy::Id | NamedBy::UserName => made.id.clone(),
+            },
             None => self.users[draw.below(self.users.len())].id.to_string(),
         }
     }

@@ -218,7 +218,7 @@ fn named(needs: Needs, parameter: &str) -> Option<Object> {
 fn called(object: impl std::borrow::Borrow<Object>, made: &Made) -> String {
     match object.borrow().by {
         NamedBy::Id => made.id.clone(),
-        NamedBy::Serial => made.serial.to_string(),
+        NamedBy::Serial | NamedBy::SerialOrNothing => made.serial.to_string(),
         NamedBy::UserName => made.id.clone(),
     }
 }

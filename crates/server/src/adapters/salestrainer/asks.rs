@@ -1,14 +1,13 @@
 //! What the plugin asks for, read as the original's Pydantic model read it.
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::errors::{
-    EMPTY, FRACTION, NO_BOOLEAN, NO_INTEGER, NO_OBJECT, NO_STRING, NO_URL, OTHER_SCHEME, TOO_LONG,
-    UNPARSED_INTEGER, UNUSABLE,
+use crate::adapters::fastapi::{
+    EMPTY, Members, NO_BOOLEAN, NO_URL, OTHER_SCHEME, TOO_LONG, integer, text as any_text,
 };
-use crate::problem::{FieldProblem, Problem};
+use crate::problem::Problem;
 
 /// Bytes of the key of an S3 object, as S3 has them.
 const KEY_BYTES_MAX: usize = 1_024;
@@ -81,87 +80,39 @@ impl Asked {
     }
 }
 
-/// What is wrong with a value: Pydantic's name for it, and its message.
-type Wrong = (&'static str, &'static str);
-
 /// Reads a body, in which the key of the object is called `key_name`. Members that nobody knows do no harm.
 ///
 /// # Errors
 /// All members that are missing or of another type, in one problem.
 pub(super) fn read(body: Value, key_name: &str) -> Result<Asked, Problem> {
-    let Value::Object(members) = body else { return Err(Problem::field("", NO_OBJECT.1)) };
-    let mut body = Members { members, problems: Vec::new() };
-    let object_key = match body.members.remove(key_name) {
-        None => Err("needed"),
-        Some(value) => object_key(value).map_err(|(_, message)| message),
-    };
-    let object_key = object_key.map_err(|message| body.refuse(key_name, message)).ok();
-    let session_id = body.read("session_id", |value| text(value, TEXT_BYTES_MAX));
-    let scenario_id = body.read("scenario_id", integer);
+    let mut body = Members::of_body(body)?;
+    let object_key = body.required(key_name, object_key);
+    let session_id = body.optional("session_id", |value| text(value, TEXT_BYTES_MAX));
+    let scenario_id = body.optional("scenario_id", integer);
     // It tells the original what to call the file; here the file's own bytes do.
-    body.read("mime_type", |value| text(value, TEXT_BYTES_MAX));
-    let callback_url = body.read("callback_url", address).flatten();
-    let waits = body.read("wait", |value| value.as_bool().ok_or(NO_BOOLEAN)).unwrap_or(true);
-    match object_key {
-        Some(object_key) if body.problems.is_empty() => {
-            Ok(Asked { object_key, session_id, scenario_id, callback_url, waits })
-        }
-        _ => Err(Problem::fields(body.problems)),
-    }
+    body.optional("mime_type", |value| text(value, TEXT_BYTES_MAX));
+    let callback_url = body.optional("callback_url", address).flatten();
+    let waits = body.optional("wait", |value| value.as_bool().ok_or(NO_BOOLEAN)).unwrap_or(true);
+    body.finish()?;
+    let object_key = object_key.unwrap_or_default();
+    Ok(Asked { object_key, session_id, scenario_id, callback_url, waits })
 }
 
-/// The members of a body, read one by one; reading goes on after a mistake.
-struct Members {
-    members: Map<String, Value>,
-    problems: Vec<FieldProblem>,
+/// A text of so many bytes without control characters.
+fn text(value: Value, bytes_max: usize) -> Result<String, &'static str> {
+    let text = any_text(value)?;
+    if text.len() > bytes_max { Err(TOO_LONG) } else { Ok(text) }
 }
 
-impl Members {
-    /// The value called `name` as `read` reads it; `None` for one that is not there, null or wrong.
-    fn read<T>(&mut self, name: &str, read: impl Fn(Value) -> Result<T, Wrong>) -> Option<T> {
-        let value = self.members.remove(name).filter(|value| !value.is_null())?;
-        read(value).map_err(|(_, message)| self.refuse(name, message)).ok()
-    }
-
-    fn refuse(&mut self, name: &str, message: &str) {
-        self.problems
-            .push(FieldProblem { pointer: format!("/{name}"), detail: message.to_owned() });
-    }
-}
-
-fn text(value: Value, bytes_max: usize) -> Result<String, Wrong> {
-    match value {
-        Value::String(text) if text.len() > bytes_max => Err(TOO_LONG),
-        Value::String(text) if text.contains(char::is_control) => Err(UNUSABLE),
-        Value::String(text) => Ok(text),
-        _ => Err(NO_STRING),
-    }
-}
-
-fn object_key(value: Value) -> Result<String, Wrong> {
+fn object_key(value: Value) -> Result<String, &'static str> {
     let key = text(value, KEY_BYTES_MAX)?;
     if key.is_empty() { Err(EMPTY) } else { Ok(key) }
-}
-
-/// A whole number, or the text of one, as PHP's clients send it.
-fn integer(value: Value) -> Result<i64, Wrong> {
-    match value {
-        Value::Number(number) => whole(&number).ok_or(FRACTION),
-        Value::String(text) => text.trim().parse().map_err(|_| UNPARSED_INTEGER),
-        _ => Err(NO_INTEGER),
-    }
-}
-
-fn whole(number: &Number) -> Option<i64> {
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
-    // `as` saturates; nobody has so many scenarios.
-    number.as_i64().or_else(|| float().map(|float| float as i64))
 }
 
 /// An address of the web; an empty text is none.
 ///
 /// Whether it may be reached is decided when it is: the worker looks at what its name resolves to.
-fn address(value: Value) -> Result<Option<String>, Wrong> {
+fn address(value: Value) -> Result<Option<String>, &'static str> {
     let text = text(value, TEXT_BYTES_MAX)?;
     if text.is_empty() {
         return Ok(None);
@@ -181,6 +132,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::adapters::fastapi::{
+        FRACTION, NO_INTEGER, NO_OBJECT, NO_STRING, UNPARSED_INTEGER, UNUSABLE,
+    };
+    use crate::problem::FieldProblem;
 
     #[test]
     fn a_key_is_all_that_is_needed() {
@@ -225,7 +180,7 @@ mod tests {
             let pair = |field: &FieldProblem| (field.pointer.clone(), field.detail.clone());
             problem.field_problems().iter().map(pair).collect()
         };
-        let named = |name: &str, (_, message): Wrong| (format!("/{name}"), message.to_owned());
+        let named = |name: &str, message: &str| (format!("/{name}"), message.to_owned());
 
         let all = json!({
             "session_id": 7, "scenario_id": true, "mime_type": [], "callback_url": "nowhere", "wait": "no",
@@ -250,6 +205,6 @@ mod tests {
         let url = |url: &str| wrong(json!({ "object_key": "k", "callback_url": url }));
         assert_eq!(url("file:///etc/passwd"), [named("callback_url", OTHER_SCHEME)]);
         assert_eq!(url("https://user:secret@shop.example/"), [named("callback_url", NO_URL)]);
-        assert_eq!(wrong(json!([])), [(String::new(), NO_OBJECT.1.to_owned())]);
+        assert_eq!(wrong(json!([])), [(String::new(), NO_OBJECT.to_owned())]);
     }
 }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::asks::{self as trainer_asks, Asked, ProcessBody, TranscribeBody};
-use super::errors::{ErrorBody, JSON_INVALID};
 use super::{Processing, Waiting, admit, known_by_head, new_job, settings, wait_for};
 use crate::App;
+use crate::adapters::fastapi::{ErrorBody, JSON_INVALID};
 use crate::api::asks;
 use crate::extract::{JSON_BYTES_MAX, parse_json, read_body};
 use crate::place::Place;
@@ -72,7 +72,7 @@ async fn process(
     let secret = body.as_ref().ok().and_then(|body| body.get("secret")?.as_str());
     let known = known_by_head(&app, &head).await?;
     let caller = admit(&app, &head, known, secret)?;
-    let body = body.map_err(|_| Problem::field("", JSON_INVALID.1))?;
+    let body = body.map_err(|_| Problem::field("", JSON_INVALID))?;
     let asked = trainer_asks::read(body, key_name)?;
     let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;
     let key = asks::request_key(

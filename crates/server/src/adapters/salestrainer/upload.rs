@@ -10,9 +10,9 @@ use hansard_store::jobs::Job;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::errors::ErrorBody;
 use super::{Processing, Waiting, admit, known_by_head, new_job, settings, unauthorized, wait_for};
 use crate::App;
+use crate::adapters::fastapi::ErrorBody;
 use crate::adapters::waiting::transcript_of;
 use crate::api::recordings::Form;
 use crate::caller::Caller;
