@@ -5,6 +5,7 @@
 //! prefix, since a base URL may hold a path, and once more where clients of the original look for it.
 
 mod fastapi;
+mod mxwhisper;
 mod openai;
 mod salestrainer;
 mod waiting;
@@ -18,12 +19,17 @@ use crate::routes::Route;
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = mounted(openai::routes, ["/v1", "/openai/v1"]);
     routes.extend(mounted(salestrainer::routes, ["", "/salestrainer"]));
+    routes.extend(mounted(mxwhisper::routes, ["", "/mxwhisper"]));
     routes
 }
 
 /// What the adapters say about themselves, each under its first prefix.
-pub(crate) fn documents() -> [Document; 2] {
-    [openai::Documented::openapi(), salestrainer::Documented::openapi()]
+pub(crate) fn documents() -> [Document; 3] {
+    [
+        openai::Documented::openapi(),
+        salestrainer::Documented::openapi(),
+        mxwhisper::Documented::openapi(),
+    ]
 }
 
 /// The routes under each of the prefixes; they are listed under the first one.

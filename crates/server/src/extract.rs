@@ -31,6 +31,9 @@ pub(crate) const SMALL_BODY_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an idempotency key.
 const REQUEST_KEY_BYTES_MAX: usize = 255;
 
+/// What is said of a parameter of a path that is to be a number, and is none.
+pub(crate) const NO_NUMBER: &str = "expected a whole number";
+
 /// Where a caller names a request.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -7,8 +7,6 @@
 //! `middleware` (its id, its log line, its limits), the `door`, the extractors of `extract`, its handler, and
 //! comes back as an answer or as a `problem`.
 
-#![expect(dead_code, reason = "the routes for accounts and MxWhisper come next")]
-
 mod adapters;
 mod api;
 mod app;

@@ -21,7 +21,7 @@ section! {
 
         /// Local model by name, hub id, folder or file.
         /// Unless set, it is `small`, or else one that is on this machine.
-        model: Option<String> = unset("small").named(&["WHISPER_MODEL", "ASR_MODEL"]),
+        model: Option<String> = unset("small").named(&["WHISPER_MODEL", "ASR_MODEL", "WHISPER_MODEL_SIZE"]),
 
         /// Threads that compute; 0 is one for each core.
         threads: u16 = default("0").within("0", "1024").named(&["OMP_NUM_THREADS"]),

@@ -27,7 +27,8 @@ use crate::audit::note_exported;
 use crate::caller::Caller;
 use crate::extract::{ApiPath, ApiQuery};
 use crate::problem::Problem;
-use formats::{Format, TranscriptJson, Writer};
+pub(crate) use formats::Format;
+use formats::{TranscriptJson, Writer};
 
 /// Windows that are read at a time: some minutes of speech.
 const WINDOWS_AT_A_TIME: u32 = 16;
@@ -159,9 +160,14 @@ pub(crate) async fn get_transcript(
     if format != Format::Json && method == Method::GET {
         note_exported(&app, &caller, &id, format.name()).await?;
     }
+    Ok(answer(&app, head, format))
+}
+
+/// A transcript in a format, as far as it is.
+pub(crate) fn answer(app: &App, head: TranscriptHead, format: Format) -> Response {
     let content_type = format.content_type();
-    let body = Body::from_stream(written(app, head, format));
-    Ok(([(CONTENT_TYPE, content_type), (VARY, "accept".to_owned())], body).into_response())
+    let body = Body::from_stream(written(app.clone(), head, format));
+    ([(CONTENT_TYPE, content_type), (VARY, "accept".to_owned())], body).into_response()
 }
 
 /// The format that the client would like most; JSON if it does not say.

@@ -13,6 +13,7 @@ mod jobs;
 mod limits;
 mod logins;
 mod media;
+mod mxwhisper;
 mod openai;
 mod people;
 mod probes;

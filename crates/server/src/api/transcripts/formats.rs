@@ -12,7 +12,7 @@ use crate::openapi::names;
 
 /// A form of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Json,
     Txt,
     Srt,

@@ -1,0 +1,132 @@
+//! The shapes of the original's answers, as its own document has them (`contract.json`, without what the answers do not show).
+
+use std::sync::LazyLock;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::client::Client;
+use crate::service::Answer;
+
+static CONTRACT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("contract.json")).unwrap());
+
+/// Checks that `value` is what the document calls `name`.
+pub(super) fn check(name: &str, value: &Value) {
+    let schema = &CONTRACT["schemas"][name];
+    assert!(schema.is_object(), "there is no {name}");
+    if let Err(mistake) = fits(schema, value) {
+        panic!("{name}: {mistake}\n{value:#}");
+    }
+}
+
+/// Checks that an answer is what the document has for a route, whose path has its parameters in braces.
+pub(super) fn check_answer(route: &str, answer: &Answer) -> Value {
+    let Value::Array(expected) = &CONTRACT["routes"][route] else { panic!("there is no {route}") };
+    assert_eq!(expected[0], answer.status.as_u16(), "{route}: {}", answer.text());
+    let json = answer.json();
+    check(expected[1].as_str().unwrap(), &json);
+    json
+}
+
+/// What is wrong with `value`, if anything is.
+fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        return fits(&CONTRACT["schemas"][name], value)
+            .map_err(|mistake| format!("{name}: {mistake}"));
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let one = choices.iter().any(|choice| fits(choice, value).is_ok());
+        return if one { Ok(()) } else { Err(format!("{value} is none of {choices:?}")) };
+    }
+    let fits_type = match schema["type"].as_str() {
+        None => true,
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        Some("null") => value.is_null(),
+        Some(other) => panic!("{other}"),
+    };
+    if !fits_type {
+        return Err(format!("{value} is no {}", schema["type"]));
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(name).is_none() {
+            return Err(format!("{name} is missing"));
+        }
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(value) = value.get(name) {
+            fits(member, value).map_err(|mistake| format!("{name}: {mistake}"))?;
+        }
+    }
+    let mut items = value.as_array().into_iter().flatten();
+    items.try_for_each(|item| fits(&schema["items"], item))
+}
+
+#[tokio::test]
+async fn every_answer_has_the_shape_that_clients_know() {
+    let service = super::client::service().await;
+    let boss = Client::admin(&service).await;
+    let numbers = serde_json::json!({ "topic_ids": [7] });
+    let body = serde_json::json!({ "name": "One", "description": "x", "collection_type": "book" });
+
+    let topic = check_answer("POST /topics", &boss.post("/topics", &body).await)["id"].clone();
+    let collection = boss.post("/collections", &body).await;
+    let collection = check_answer("POST /collections", &collection)["id"].clone();
+    let audio = boss.upload("/audio/upload", crate::service::WAV).await;
+    let audio = check_answer("POST /audio/upload", &audio)["audio_file_id"].clone();
+    let path = format!("/transcriptions/{audio}/transcribe");
+    let started = boss.post(&path, &serde_json::json!({})).await;
+    let started = check_answer("POST /transcriptions/{audio_file_id}/transcribe", &started);
+    super::client::transcribe(&service).await;
+    let job = started["transcription_id"].clone();
+    assert_eq!(boss.post(&format!("/jobs/{job}/topics"), &numbers).await.status, StatusCode::OK);
+    let place = serde_json::json!({ "collection_id": collection });
+    let placed = boss.post(&format!("/jobs/{job}/collections"), &place).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{}", placed.text());
+
+    for (route, path) in [
+        ("GET /topics", "/topics".to_owned()),
+        ("GET /topics/{topic_id}", format!("/topics/{topic}")),
+        ("GET /collections", "/collections".to_owned()),
+        ("GET /collections/{collection_id}", format!("/collections/{collection}")),
+        ("GET /audio", "/audio".to_owned()),
+        ("GET /audio/{audio_file_id}", format!("/audio/{audio}")),
+        ("GET /transcriptions", "/transcriptions".to_owned()),
+        ("GET /transcriptions/{transcription_id}", format!("/transcriptions/{job}")),
+    ] {
+        check_answer(route, &boss.get(&path).await);
+        check_answer(route, &boss.get(&format!("/mxwhisper{path}")).await);
+    }
+    for (route, path) in [
+        ("PUT /topics/{topic_id}", format!("/topics/{topic}")),
+        ("PUT /collections/{collection_id}", format!("/collections/{collection}")),
+    ] {
+        check_answer(route, &boss.put(&path, &body).await);
+    }
+    for (route, path) in [
+        ("DELETE /transcriptions/{transcription_id}", format!("/transcriptions/{job}")),
+        ("DELETE /audio/{audio_file_id}", format!("/audio/{audio}")),
+    ] {
+        check_answer(route, &boss.call(Method::DELETE, &path).await);
+    }
+    let walked = 14 + 2;
+    assert_eq!(CONTRACT["routes"].as_object().unwrap().len(), walked, "a route was forgotten");
+}
+
+#[tokio::test]
+async fn what_comes_with_later_issues_is_not_there() {
+    let service = super::client::service().await;
+    let client = Client::new(&service, "ana");
+
+    for (path, status) in [("/search", 404), ("/audio/download", 405)] {
+        let answer =
+            client.post(path, &serde_json::json!({ "query": "x", "source_url": "x" })).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+    }
+    assert_eq!(client.get("/ws/jobs/1").await.status, StatusCode::NOT_FOUND);
+}
