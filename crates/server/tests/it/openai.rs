@@ -120,7 +120,7 @@ async fn what_is_wrong_is_said_in_openais_words_whoever_finds_it() {
     assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
     assert_eq!(stranger.header("www-authenticate"), "Bearer");
     let expected = json!({
-        "message": "Valid credentials are needed", "type": "invalid_request_error", "param": null,
+        "message": "Not authenticated", "type": "invalid_request_error", "param": null,
         "code": "invalid_api_key",
     });
     assert_eq!(error(&stranger), expected);
