@@ -33,7 +33,7 @@ const KNOWN: [&str; 20] = [
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `text` as it is; what was configured goes through [`Secret::checked`].
+    /// Takes `text` as it is; what was configured has been checked.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
