@@ -113,7 +113,7 @@ async fn a_service_token_is_nobodys(db: TestDb) {
     assert_eq!((check.user, check.member), (None, None));
     assert!(store.has_credentials().await.unwrap());
     store.revoke_token(&token.id, &by()).await.unwrap();
-    assert!(!store.has_credentials().await.unwrap());
+    assert!(store.has_credentials().await.unwrap(), "whoever lost it must not find the door open");
     let nowhere = key(&store.clock().id(), None);
     assert_eq!(store.create_token(nowhere, &by()).await.unwrap(), None);
     for name in ["a\0".to_owned(), String::new(), "a".repeat(NAME_BYTES_MAX + 1)] {

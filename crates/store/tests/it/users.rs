@@ -281,7 +281,7 @@ async fn credentials_end_the_open_mode(db: TestDb) {
     assert!(store.has_credentials().await.unwrap());
     edit(&store, &ana, disabled(true)).await;
 
-    assert!(!store.has_credentials().await.unwrap());
+    assert!(store.has_credentials().await.unwrap(), "who lost them must not find the door open");
 }
 
 async fn passwords_are_there_while_somebody_may_use_one(db: TestDb) {
