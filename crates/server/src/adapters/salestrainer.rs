@@ -18,6 +18,7 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Callback;
 use hansard_store::NewJob;
 use hansard_store::jobs::Job;
+use http::header::HeaderMap;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
@@ -104,8 +105,11 @@ async fn known_by_head(app: &App, head: &Parts) -> Result<Option<Caller>, Proble
     }
     match door::resolve(app, head).await {
         Ok(caller) => {
+            app.door().throttle.count(app, &caller, &mut HeaderMap::new()).await?;
+            // What the routes reach, the bucket and the plugin's token, is the configured workspace's.
+            let is_at_home = caller.workspace() == app.workspace();
             let is_allowed = decide(caller.principal(), Permission::WriteRecordings).is_ok();
-            Ok(is_allowed.then_some(caller))
+            Ok((is_at_home && is_allowed).then_some(caller))
         }
         Err(problem) if problem.code() == ProblemCode::RateLimited => Err(problem),
         Err(_) => Ok(None),

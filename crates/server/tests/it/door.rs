@@ -1,10 +1,14 @@
 //! Who gets in.
 
 use axum::body::Body;
+use hansard_domain::access::Role;
 use hansard_server::{Access, App, Declaration, Keys, declarations};
 use http::{Method, Request, StatusCode};
 
-use crate::service::{Answer, Service};
+use serde_json::{Value, json};
+
+use crate::service::{Answer, Service, json_request};
+use crate::things::{key, user};
 
 const KEY: &str = "zebra-7f3a";
 
@@ -71,9 +75,7 @@ async fn without_a_key_other_names_origins_and_proxies_are_refused_everywhere() 
         }
         // SDKs insist on sending some key.
         let local = call(&service, route, &[("authorization", "Bearer anything")]).await;
-        // Nobody in particular has no account.
-        let has_account = !matches!(route.access, Access::Owner(_));
-        assert!(local.status != StatusCode::FORBIDDEN || !has_account, "{route:?}");
+        assert_ne!(local.status, StatusCode::FORBIDDEN, "{route:?}");
     }
 }
 
@@ -175,4 +177,27 @@ async fn junk_in_a_path_is_not_found() {
             "{id}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_operators_bucket_is_not_for_members_of_other_workspaces() {
+    let service = Service::start_with(|settings| {
+        settings.keys = Keys::new([KEY]);
+        settings.salestrainer.secrets = Keys::new(["zebra-shared-1"]);
+    })
+    .await;
+    let ana = user(&service.store, "ana", Role::Editor).await;
+    let own = key(&service.store, &ana, Role::Admin, false, Vec::new()).await;
+    let source = json!({ "source": { "s3": { "key": "somebody-elses.webm" } } });
+    let plugin = json!({ "object_key": "somebody-elses.webm", "wait": false });
+    let post = async |path: &str, body: &Value, key: &str| {
+        let mut request = json_request(Method::POST, path, body);
+        let bearer = format!("Bearer {key}").parse().unwrap();
+        request.headers_mut().insert("authorization", bearer);
+        service.send(request).await
+    };
+
+    assert_eq!(post("/api/v1/recordings", &source, &own).await.problem(), "forbidden");
+    assert_eq!(post("/process-s3", &plugin, &own).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(post("/api/v1/recordings", &source, KEY).await.status, StatusCode::ACCEPTED);
 }

@@ -91,7 +91,7 @@ impl<'a> Person<'a> {
 
     /// Hands in something that a worker would fetch; returns its id.
     pub(crate) async fn hand_in(&self) -> String {
-        let asked = json!({ "source": { "s3": { "key": "talk.webm" } } });
+        let asked = json!({ "source": { "url": "https://media.example/talk.webm" } });
         let answer = self.post("/api/v1/recordings", asked).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
         answer.json()["recording"]["id"].as_str().unwrap().to_owned()

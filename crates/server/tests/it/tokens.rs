@@ -37,7 +37,7 @@ async fn a_key_is_shown_once_opens_what_it_says_and_ends_at_once() {
 
     let program = Person::with(&service, secret);
     assert_eq!(program.looks().await, 200);
-    let source = json!({"source": {"s3": {"key": "a.webm"}}});
+    let source = json!({"source": {"url": "https://media.example/a.webm"}});
     assert_eq!(program.post(RECORDINGS, source).await.problem(), "forbidden");
     let scope = program.get(TOKENS).await;
     assert_eq!(scope.problem(), "forbidden");

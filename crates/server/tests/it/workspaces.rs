@@ -46,7 +46,7 @@ async fn a_role_says_what_a_member_may_do_there() {
     let path = format!("{WORKSPACES}/{}", id(&radio));
     let member = format!("{path}/members/{}", ben_user.id);
     let there = ben.inside(id(&radio));
-    let source = || json!({"source": {"s3": {"key": "a.webm"}}});
+    let source = || json!({"source": {"url": "https://media.example/a.webm"}});
 
     ana.put(&member, json!({"role": "viewer"})).await;
     assert_eq!(there.looks().await, 200);
@@ -141,7 +141,7 @@ async fn whoever_only_reads_in_the_installation_reads_everywhere() {
     assert_eq!(eve.get(&path).await.json()["role"], "viewer");
     assert_eq!(column(&eve.get(WORKSPACES).await, "role"), ["viewer", "viewer"]);
     assert_eq!(eve.patch(&path, json!({"name": "Mine"})).await.problem(), "forbidden");
-    let source = json!({"source": {"s3": {"key": "a.webm"}}});
+    let source = json!({"source": {"url": "https://media.example/a.webm"}});
     assert_eq!(eve.post("/api/v1/recordings", source).await.problem(), "forbidden");
 }
 

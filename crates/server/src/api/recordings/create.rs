@@ -20,6 +20,7 @@ use crate::api::asks::{About, Origin};
 use crate::api::views::{JobView, RecordingView};
 use crate::api::{asks, jobs, uploads};
 use crate::caller::Caller;
+use crate::door;
 use crate::extract::{ApiJson, IDEMPOTENCY_KEY, is_json, media_type};
 use crate::fields::Fields;
 use crate::openapi::{RecordingForm, RecordingJson};
@@ -80,6 +81,7 @@ async fn from_json(
     fields.finish()?;
     match origin.ok_or_else(|| Problem::field("/source", "needed"))? {
         Origin::Fetched(source) => {
+            check_source(&app, &caller, &source).await?;
             let recording = about.recording(&caller, source, None);
             let accepted = app.store().accept(caller.workspace(), recording, job, key).await?;
             answer(&app, accepted).await
@@ -93,6 +95,17 @@ async fn from_json(
             app.to_the_end(from_upload(own, caller, id, about, job, key)).await
         }
     }
+}
+
+/// Refuses objects of buckets to members of other workspaces: they are read with the installation's credentials, which open
+/// what others have put there.
+async fn check_source(app: &App, caller: &Caller, source: &Source) -> Result<(), Problem> {
+    let is_at_home = caller.workspace() == app.workspace() || caller.principal().governs;
+    if matches!(source, Source::S3 { .. }) && !is_at_home {
+        let detail = "objects of buckets are for the workspace that the service is configured for";
+        return Err(door::refuse(app, caller, detail.to_owned()).await);
+    }
+    Ok(())
 }
 
 /// Accepts the recording that a resumable upload has brought.
