@@ -126,12 +126,21 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
         }
         return Ok(());
     }
-    let mut caller = resolve(app, parts).await?;
+    let mut caller = match resolve(app, parts).await {
+        Ok(caller) => caller,
+        Err(problem) => {
+            // Whoever shows nothing that is any good costs something too.
+            if *is_counted && problem.code() == ProblemCode::Unauthorized {
+                let address = sender(app, parts).address;
+                app.door().throttle.count_stranger(app, address, told).await?;
+            }
+            return Err(problem);
+        }
+    };
     if *is_counted {
         app.door().throttle.count(app, &caller, told).await?;
     }
     if let Some(session) = caller.session() {
-        check_forgery(app, parts, &caller)?;
         let token = HeaderValue::from_str(&csrf::token(&session.ticket));
         told.insert(csrf::TOKEN, token.expect("base64url is visible ASCII"));
     }
@@ -163,7 +172,7 @@ pub(crate) async fn check(
 /// That `caller` may not do this, for the reason in `detail`, which the audit log is told as well.
 pub(crate) async fn refuse(app: &App, caller: &Caller, detail: String) -> Problem {
     let code = ProblemCode::Forbidden;
-    note_refusal(app, caller.sender(), ActorRef::from(&caller.principal().actor), code).await;
+    note_refusal_of(app, caller, code).await;
     Problem::new(code).detail(detail)
 }
 
@@ -214,12 +223,14 @@ pub(crate) async fn resolve(app: &App, parts: &Parts) -> Result<Caller, Problem>
                 return Ok(Caller::new(principal, sender));
             }
         }
-        note_refusal(app, &sender, ActorRef::ANONYMOUS, ProblemCode::Unauthorized).await;
+        note_refusal(app, &sender, ProblemCode::Unauthorized).await;
         return Err(Problem::new(ProblemCode::Unauthorized).detail(BAD_CREDENTIALS));
     }
     if let Some(ticket) = cookies::ticket(&parts.headers, cookies::SESSION)
         && let Some(caller) = sessions::resolve(app, ticket, parts, &sender).await?
     {
+        // Here, so that no way to learn who calls by a cookie goes round it.
+        check_forgery(app, parts, &caller)?;
         return Ok(caller);
     }
     let rules = &app.door().csrf;
@@ -373,13 +384,25 @@ pub(crate) async fn is_open(app: &App) -> Result<bool, Problem> {
     Ok(!has)
 }
 
-/// Writes into the audit log that somebody was refused, unless that address fills it already. A log that cannot be written
-/// changes nothing about the refusal.
-pub(crate) async fn note_refusal(app: &App, sender: &Sender, actor: ActorRef, code: ProblemCode) {
+/// Writes into the audit log that `caller` was refused, for the admins of its workspace to read; otherwise as [`note_refusal`].
+pub(crate) async fn note_refusal_of(app: &App, caller: &Caller, code: ProblemCode) {
+    let entry = NewAudit::refused(AuditKind::AccessRefused, code.name());
+    let entry = entry.within(&caller.principal().workspace);
+    let actor = ActorRef::from(&caller.principal().actor);
+    write_refusal(app, caller.sender(), actor, entry).await;
+}
+
+/// Writes into the audit log that somebody was refused of whom nothing is known, unless that address fills it already.
+async fn note_refusal(app: &App, sender: &Sender, code: ProblemCode) {
+    let entry = NewAudit::refused(AuditKind::AccessRefused, code.name());
+    write_refusal(app, sender, ActorRef::ANONYMOUS, entry).await;
+}
+
+/// A log that cannot be written changes nothing about a refusal.
+async fn write_refusal(app: &App, sender: &Sender, actor: ActorRef, entry: NewAudit) {
     if !app.door().throttle.may_note(app, sender.address) {
         return;
     }
-    let entry = NewAudit::refused(AuditKind::AccessRefused, code.name());
     if let Err(error) = app.store().audit(entry, &sender.by(actor)).await {
         tracing::warn!(error = %error, "a refusal could not be written into the audit log");
     }

@@ -161,8 +161,7 @@ async fn check_password(
         app.door().throttle.succeeded(app, attempt).await;
         return Ok(());
     }
-    let actor = ActorRef::from(&caller.principal().actor);
-    door::note_refusal(app, caller.sender(), actor, ProblemCode::LoginRefused).await;
+    door::note_refusal_of(app, caller, ProblemCode::LoginRefused).await;
     Err(Problem::field("/current_password", "it is not the present password"))
 }
 

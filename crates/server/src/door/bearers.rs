@@ -14,7 +14,7 @@ use crate::caller::Sender;
 use crate::door::jwks::{Jwks, Source};
 use crate::door::jwt::{Algorithm, Claims, Refusal, Token};
 use crate::door::kept::Unavailable;
-use crate::door::profile::Profile;
+use crate::door::profile::{Profile, is_invited};
 use crate::door::service::{ServiceClaims, ServiceSecret};
 use crate::door::{seat, tokens};
 use crate::problem::Problem;
@@ -147,7 +147,13 @@ async fn person(
     sender: &Sender,
 ) -> Result<Option<Principal>, Closed> {
     let profile = Profile::of(&claims.others, &issuer.groups_claim);
-    let roles = &app.settings().admission.group_roles;
+    let admission = &app.settings().admission;
+    let (roles, allowed) = (&admission.group_roles, &admission.allowed_emails);
+    // A token is no way round the list of those who may log in.
+    let is_allowed = |email: &String| is_invited(email, allowed);
+    if !allowed.is_empty() && !profile.verified_email.as_ref().is_some_and(is_allowed) {
+        return Ok(None);
+    }
     let claimed = Claimed {
         issuer: issuer.name.clone(),
         subject: subject.to_owned(),
@@ -239,17 +245,19 @@ async fn welcome(
     match app.store().create_user(user, app.workspace(), by).await {
         Ok(user) => Ok(user),
         // Somebody else made it in the same moment; or the name is another's, and it goes without.
-        Err(StoreError::UsernameTaken) => match user_of(app, &claims.subject).await? {
-            Some(user) => Ok(user),
-            None => {
-                let user = NewUser {
-                    external_id: Some(claims.subject.clone()),
-                    name: Some(claims.username.clone()),
-                    ..NewUser::of(Role::Editor)
-                };
-                Ok(app.store().create_user(user, app.workspace(), by).await?)
+        Err(StoreError::UsernameTaken | StoreError::IdentityTaken) => {
+            match user_of(app, &claims.subject).await? {
+                Some(user) => Ok(user),
+                None => {
+                    let user = NewUser {
+                        external_id: Some(claims.subject.clone()),
+                        name: Some(claims.username.clone()),
+                        ..NewUser::of(Role::Editor)
+                    };
+                    Ok(app.store().create_user(user, app.workspace(), by).await?)
+                }
             }
-        },
+        }
         Err(error) => Err(error.into()),
     }
 }

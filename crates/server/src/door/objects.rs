@@ -3,13 +3,13 @@
 use axum::extract::RawPathParams;
 use hansard_domain::access::{Actor, Deed, Kind, Named, Role, Standing, standing};
 use hansard_domain::id::{Id, WorkspaceId};
-use hansard_store::audit::ActorRef;
+use hansard_domain::job::Visibility;
 use hansard_store::users::UserName;
 use http::Method;
 
 use crate::App;
 use crate::caller::Caller;
-use crate::door::{note_refusal, role_of};
+use crate::door::{note_refusal_of, role_of};
 use crate::extract::NO_NUMBER;
 use crate::problem::Problem;
 use crate::routes::{NamedBy, Needs, Object, Told};
@@ -36,7 +36,11 @@ pub(crate) async fn enter_workspace(
     };
     match (id, role) {
         (Some(id), Some(role)) => Ok(caller.seated(id, role)),
-        (_, None) | (None, _) => Err(told(object.answers.missing(), path)),
+        (_, None) | (None, _) => {
+            let problem = told(object.answers.missing(), path);
+            note_refusal_of(app, &caller, problem.code()).await;
+            Err(problem)
+        }
     }
 }
 
@@ -85,8 +89,7 @@ pub(crate) async fn reach(
             }
             (Standing::Shared | Standing::Foreign, _) => {
                 let problem = told(object.answers.foreign(), path);
-                let actor = ActorRef::from(&caller.principal().actor);
-                note_refusal(app, caller.sender(), actor, problem.code()).await;
+                note_refusal_of(app, &caller, problem.code()).await;
                 return Err(problem);
             }
         }
@@ -110,7 +113,15 @@ pub(crate) async fn found(
     deed: Deed,
 ) -> Result<Option<(Standing, Option<WorkspaceId>)>, Problem> {
     let owned = app.store().ownership(kind, name).await?;
-    Ok(owned.map(|owned| (standing(caller.principal(), &owned, deed), owned.workspace)))
+    Ok(owned.map(|owned| {
+        // Links are given to somebody; numbers can be counted through.
+        let is_guessed =
+            matches!(name, Named::Serial(_)) && owned.visibility == Some(Visibility::Link);
+        match standing(caller.principal(), &owned, deed) {
+            Standing::Shared if is_guessed => (Standing::Foreign, owned.workspace),
+            standing => (standing, owned.workspace),
+        }
+    }))
 }
 
 /// What a parameter names; `None` for what can be no name.

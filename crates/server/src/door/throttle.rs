@@ -64,8 +64,11 @@ impl Throttle {
         let key = match &caller.principal().actor {
             Actor::Local => return Ok(()),
             Actor::StaticKey(name) | Actor::Secret(name) => Key::new("static", name),
-            Actor::User(user) => Key::new("actor", user.as_str()),
-            Actor::Token { id, .. } => Key::new("actor", id.as_str()),
+            // However many keys somebody has.
+            Actor::User(user) | Actor::Token { user: Some(user), .. } => {
+                Key::new("actor", user.as_str())
+            }
+            Actor::Token { id, user: None } => Key::new("actor", id.as_str()),
         };
         self.take(app, key, self.requests, told).await
     }

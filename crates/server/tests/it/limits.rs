@@ -148,3 +148,31 @@ async fn nodes_that_share_a_database_count_together() {
     one.clock.advance(Duration::from_secs(1));
     assert_eq!(ask(&other, list, KEY).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_user_has_no_more_of_more_keys() {
+    let limits = RateSettings { requests_per_minute: 60, burst: 2, ..RateSettings::default() };
+    let service = Service::start_with(limited(limits)).await;
+    let ana = user(&service.store, "ana", Role::Editor).await;
+    let list = "/api/v1/recordings";
+
+    for expected in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        let another = key(&service.store, &ana, Role::Editor, false, Vec::new()).await;
+        assert_eq!(ask(&service, list, &another).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn whoever_shows_nothing_that_is_any_good_is_counted_too() {
+    let limits = RateSettings { anonymous_per_minute: 3, ..RateSettings::default() };
+    let service = Service::start_with(limited(limits)).await;
+    let made_up = format!("hsk_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS_{}", "A".repeat(43));
+    let list = "/api/v1/recordings";
+
+    for _ in 0..3 {
+        assert_eq!(ask(&service, list, &made_up).await.problem(), "unauthorized");
+    }
+
+    assert_eq!(ask(&service, list, &made_up).await.problem(), "rate_limited");
+    assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK, "that is no stranger");
+}

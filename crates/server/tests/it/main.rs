@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
 
 mod audit;
+mod bearers;
 mod collections;
 mod connections;
 mod cookies;
