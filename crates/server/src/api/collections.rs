@@ -20,6 +20,7 @@ use crate::App;
 use crate::api::asks::VISIBILITY_DEFAULT;
 use crate::api::pages::{PageView, Parameters};
 use crate::api::topics::DESCRIPTION_MAX;
+use crate::audit::note_deleted;
 use crate::caller::Caller;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::fields::Fields;
@@ -227,6 +228,7 @@ pub(crate) async fn delete_collection(
     ApiPath(id): ApiPath<CollectionId>,
 ) -> Result<StatusCode, Problem> {
     if app.store().delete_collection(caller.reach(), &id).await? {
+        note_deleted(&app, &caller, &id).await;
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(missing())

@@ -20,6 +20,8 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::audit::note_deleted;
+use crate::caller::Caller;
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::fields::Fields;
 use crate::openapi::{NewTopicBody, TopicPatch};
@@ -250,10 +252,14 @@ pub(crate) async fn update_topic(
 )]
 pub(crate) async fn delete_topic(
     State(app): State<App>,
+    caller: Caller,
     ApiPath(id): ApiPath<TopicId>,
 ) -> Result<StatusCode, Problem> {
     match app.store().delete_topic(&id).await? {
-        TopicDeleted::Done => Ok(StatusCode::NO_CONTENT),
+        TopicDeleted::Done => {
+            note_deleted(&app, &caller, &id).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
         TopicDeleted::Missing => Err(missing()),
         TopicDeleted::HasChildren(count) => {
             let detail = format!("{count} topics are right below it");

@@ -79,7 +79,7 @@ impl UserView {
             email: user.email,
             name: user.name,
             preferred_username: user.username,
-            role: if user.role == Role::Admin { ADMIN } else { USER },
+            role: shown(user.role),
             created_at: None,
             updated_at: user.updated_at.to_string(),
         }
@@ -216,7 +216,7 @@ pub(super) async fn update_user(
     request: Request,
 ) -> Result<Json<UserView>, Problem> {
     let mut body = fastapi::body(&app, request).await?;
-    let edit = UserEdit {
+    let mut edit = UserEdit {
         email: body.optional("email", characters(TEXT_MAX)).map(Some),
         name: body.optional("name", characters(TEXT_MAX)).map(Some),
         username: body.optional("preferred_username", characters(TEXT_MAX)).map(Some),
@@ -225,6 +225,8 @@ pub(super) async fn update_user(
     };
     body.finish()?;
     let user = find(&app, name.as_deref()).await?;
+    // Clients send back what they were shown: that changes nothing, neither what a viewer is nor who decides about a role.
+    edit.role = edit.role.filter(|role| shown(*role) != shown(user.role));
     let edited = app.store().update_user(&user.id, edit, app.workspace(), &caller.by()).await;
     match edited.map_err(|error| failed("update", error))? {
         UserEdited::Done(user) => Ok(Json(UserView::changed(*user))),
@@ -284,6 +286,11 @@ fn failed(what: &str, error: StoreError) -> Problem {
         }
         _ => problem,
     }
+}
+
+/// What MxWhisper calls a role.
+fn shown(role: Role) -> &'static str {
+    if role == Role::Admin { ADMIN } else { USER }
 }
 
 fn role(value: Value) -> Result<Role, Wrong> {

@@ -20,6 +20,7 @@ use crate::adapters::fastapi::{
 use crate::api::asks::VISIBILITY_DEFAULT;
 use crate::api::collections::{KIND_MAX, NAME_MAX};
 use crate::api::topics::DESCRIPTION_MAX;
+use crate::audit::note_deleted;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::{Access, Object, Route, Told};
@@ -324,6 +325,7 @@ pub(super) async fn delete_collection(
 ) -> Result<StatusCode, Problem> {
     let collection = find(&app, &caller, number).await?;
     if app.store().delete_collection(caller.reach(), &collection.id).await? {
+        note_deleted(&app, &caller, &collection.id).await;
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(missing(number))

@@ -16,7 +16,7 @@ use crate::App;
 use crate::adapters::fastapi::{self, ErrorBody, Number, Numbers, integer, integer_between};
 use crate::api::collections::items::POSITION_MAX;
 use crate::caller::Caller;
-use crate::door::objects::found;
+use crate::door::{self, objects::found};
 use crate::problem::Problem;
 use crate::routes::{Access, Object, Route, Told};
 
@@ -208,7 +208,7 @@ async fn named_collection(app: &App, caller: &Caller, number: i64) -> Result<Col
             collection.ok_or_else(|| no_collection(number))
         }
         Some((Standing::Shared | Standing::Foreign, _)) => {
-            Err(Problem::new(ProblemCode::Forbidden).detail(NOT_YOURS))
+            Err(door::refuse(app, caller, NOT_YOURS.to_owned()).await)
         }
     }
 }

@@ -16,6 +16,8 @@ use super::{refusal, refused};
 use crate::App;
 use crate::adapters::fastapi::{self, ErrorBody, Number, characters, integer, kept_text};
 use crate::api::topics::{DESCRIPTION_MAX, NAME_MAX, forest, json};
+use crate::audit::note_deleted;
+use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::routes::{Access, Answers, NamedBy, Object, Route, Told};
 
@@ -205,11 +207,15 @@ pub(super) async fn update_topic(
 )]
 pub(super) async fn delete_topic(
     State(app): State<App>,
+    caller: Caller,
     Number(number): Number,
 ) -> Result<StatusCode, Problem> {
     let topic = find(&app, number).await?;
     match app.store().delete_topic(&topic.id).await? {
-        TopicDeleted::Done => Ok(StatusCode::NO_CONTENT),
+        TopicDeleted::Done => {
+            note_deleted(&app, &caller, &topic.id).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
         TopicDeleted::Missing => Err(missing(number)),
         TopicDeleted::HasChildren(count) => {
             let detail = format!(
