@@ -11,6 +11,8 @@ use hansard_domain::time::Timestamp;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::digest::{Context, SHA256};
 
+use crate::ticket::hex;
+
 /// Keys that are kept at a time.
 const KEYS_MAX: usize = 100_000;
 
@@ -149,9 +151,14 @@ impl Key {
         Self(context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
+    /// One of so many parts that all keys fall into.
+    pub(crate) fn part(self, parts: usize) -> usize {
+        usize::from(self.0[0]) % parts
+    }
+
     /// In hexadecimal digits, for the database.
     pub(crate) fn text(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0)
     }
 }
 

@@ -64,7 +64,12 @@ impl fmt::Debug for Ticket {
 
 /// The SHA-256 of `bytes` in hexadecimal digits, as the store keeps secrets.
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+/// `bytes` in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::App;
 use crate::extract::{JSON_BYTES_MAX, idempotency_key, is_json, media_type, parse_json, read_body};
 use crate::fields::Fields;
 use crate::problem::Problem;
+use crate::ticket::hex;
 
 /// Characters of a title.
 pub(crate) const TITLE_MAX: usize = 500;
@@ -252,7 +253,7 @@ fn hash_of(route: &str, parts: &[&str]) -> String {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finish().as_ref())
 }
 
 /// Says in `response` if its request's key was known and nothing was done.
