@@ -8,7 +8,6 @@ use std::time::Duration;
 use hansard_domain::access::Actor;
 use hansard_domain::id::Id;
 use hansard_domain::problem::ProblemCode;
-use hansard_store::limits::Rate as Shared;
 use http::header::HeaderMap;
 
 use crate::App;
@@ -134,10 +133,9 @@ impl Throttle {
 
     /// Counts a failure for all nodes. Where that is one too many, this node lets no more through either.
     async fn tell_others(&self, app: &App, key: Key, rate: Rate) {
-        let (cost, burst) = (rate.costs(1), rate.costs(rate.burst()));
-        match app.store().take_rate(&key.text(), cost, burst).await {
-            Ok(Shared::Left { .. }) => {}
-            Ok(Shared::Wait { .. }) => self.limits.exhaust(key, rate, app.clock().now()),
+        match shared::take(app.store(), key, rate, 1).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => self.limits.exhaust(key, rate, app.clock().now()),
             Err(error) => {
                 tracing::warn!(error = %error, "a failure could not be counted together with other nodes");
             }
@@ -178,13 +176,11 @@ impl Throttle {
         if !app.store().is_shared() {
             return Ok(());
         }
-        let (cost, burst) = (rate.costs(1), rate.costs(rate.burst()));
-        match app.store().take_rate(&key.text(), cost, burst).await {
-            Ok(Shared::Left { .. }) => Ok(()),
-            Ok(Shared::Wait { until }) => {
+        match shared::take(app.store(), key, rate, 1).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(exhausted)) => {
                 self.limits.exhaust(key, rate, now);
-                let full_at = until.after(rate.costs(rate.burst() - 1));
-                Err(Exhausted { wait: until.since(now), room: rate.room(full_at, now) })
+                Err(exhausted)
             }
             // Without the database nobody logs in either.
             Err(error) => {

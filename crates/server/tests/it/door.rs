@@ -4,7 +4,6 @@ use axum::body::Body;
 use hansard_domain::access::Role;
 use hansard_server::{Access, App, Declaration, Keys, declarations};
 use http::{Method, Request, StatusCode};
-
 use serde_json::{Value, json};
 
 use crate::service::{Answer, Service, json_request};

@@ -176,3 +176,17 @@ async fn whoever_shows_nothing_that_is_any_good_is_counted_too() {
     assert_eq!(ask(&service, list, &made_up).await.problem(), "rate_limited");
     assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK, "that is no stranger");
 }
+
+#[tokio::test]
+async fn requests_that_come_at_once_take_no_more_than_they_are() {
+    let limits = RateSettings { requests_per_minute: 60, burst: 40, ..RateSettings::default() };
+    let service = Service::start_on_postgres(limited(limits)).await;
+    let list = "/api/v1/recordings";
+
+    let asked = (0..40).map(|_| ask(&service, list, KEY));
+    let answers = futures_util::future::join_all(asked).await;
+
+    let answered = answers.iter().filter(|answer| answer.status == StatusCode::OK);
+    assert_eq!(answered.count(), 40);
+    assert_eq!(ask(&service, list, KEY).await.problem(), "rate_limited");
+}

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use hansard_domain::time::Timestamp;
-use hansard_store::Store;
 use hansard_store::limits::Rate as Shared;
+use hansard_store::{Error as StoreError, Store};
 
 use crate::limits::{Exhausted, Key, Rate, Room};
 
@@ -17,6 +17,9 @@ const LOT_PART: u32 = 20;
 
 /// Keys of which something is left at a time. When there are more, all of it is let go.
 const KEYS_MAX: usize = 100_000;
+
+/// Lots that are taken at a time, of different keys.
+const TURNS: usize = 16;
 
 /// What was taken from a shared bucket and not spent.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,34 @@ struct Lot {
 
 /// What this node has taken from shared buckets in advance.
 #[derive(Debug, Default)]
-pub(super) struct Lots(Mutex<HashMap<Key, Lot>>);
+pub(super) struct Lots {
+    kept: Mutex<HashMap<Key, Lot>>,
+    /// Whoever has a key's takes the next lot of it: requests that come at once must not take one each.
+    taking: [TurnLock; TURNS],
+}
+
+type TurnLock = tokio::sync::Mutex<()>;
+
+/// Takes `count` from the bucket of `key` that all nodes share, and returns when it will be full again.
+///
+/// # Errors
+/// The store's, where it cannot be asked. The inner one is [`Exhausted`], if there are fewer.
+pub(super) async fn take(
+    store: &Store,
+    key: Key,
+    rate: Rate,
+    count: u32,
+) -> Result<Result<Timestamp, Exhausted>, StoreError> {
+    let (now, burst) = (store.clock().now(), rate.burst());
+    match store.take_rate(&key.text(), rate.costs(count), rate.costs(burst)).await? {
+        Shared::Left { arrival } => Ok(Ok(arrival)),
+        Shared::Wait { until } => {
+            let full_at = until.after(rate.costs(burst.saturating_sub(count)));
+            let room = rate.room(full_at, now);
+            Ok(Err(Exhausted { wait: until.since(now), room }))
+        }
+    }
+}
 
 impl Lots {
     /// Takes one from the bucket that all nodes share. A database that cannot be asked keeps nobody out.
@@ -42,44 +72,44 @@ impl Lots {
         rate: Rate,
     ) -> Result<Option<Room>, Exhausted> {
         let now = store.clock().now();
+        let left = |lot: Lot| Some(rate.room(lot.full_at, now).with(lot.left));
         if let Some(lot) = self.spend(key) {
-            return Ok(Some(rate.room(lot.full_at, now).with(lot.left)));
+            return Ok(left(lot));
         }
-        for count in [rate.part(LOT_PART), 1] {
-            match store.take_rate(&key.text(), rate.costs(count), rate.costs(rate.burst())).await {
-                Ok(Shared::Left { arrival }) => {
-                    let lot = Lot { left: count - 1, full_at: arrival };
-                    self.keep(key, lot);
-                    return Ok(Some(rate.room(arrival, now).with(lot.left)));
-                }
-                // Near its end a bucket has less than a lot.
-                Ok(Shared::Wait { .. }) if count > 1 => {}
-                Ok(Shared::Wait { until }) => {
-                    let full_at = until.after(rate.costs(rate.burst() - 1));
-                    return Err(Exhausted {
-                        wait: until.since(now),
-                        room: rate.room(full_at, now),
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(error = %error, "requests could not be counted together with other nodes");
-                    return Ok(None);
-                }
+        let _turn = self.taking[key.part(TURNS)].lock().await;
+        if let Some(lot) = self.spend(key) {
+            return Ok(left(lot));
+        }
+        let mut count = rate.part(LOT_PART);
+        let mut taken = take(store, key, rate, count).await;
+        // Near its end a bucket has less than a lot.
+        if count > 1 && matches!(taken, Ok(Err(_))) {
+            count = 1;
+            taken = take(store, key, rate, count).await;
+        }
+        match taken {
+            Ok(taken) => {
+                let lot = Lot { left: count - 1, full_at: taken? };
+                self.keep(key, lot);
+                Ok(left(lot))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "requests could not be counted together with other nodes");
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
     fn spend(&self, key: Key) -> Option<Lot> {
-        let mut lots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lots = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lot = lots.get_mut(&key)?;
         lot.left = lot.left.checked_sub(1)?;
         Some(*lot)
     }
 
     fn keep(&self, key: Key, lot: Lot) {
-        let mut lots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lots.len() >= KEYS_MAX {
+        let mut lots = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if lots.len() >= KEYS_MAX && !lots.contains_key(&key) {
             lots.clear();
         }
         lots.insert(key, lot);
