@@ -173,7 +173,9 @@ fn settings(heard: &mut Heard) -> Vec<(String, String)> {
         ("HANSARD__KEYCLOAK__ISSUER_URL", "http://127.0.0.1:1/keycloak"),
         ("HANSARD__OIDC__CLIENT_ID", "hansard"),
         ("HANSARD__OIDC__ISSUER_URL", "http://127.0.0.1:1/oidc"),
-        // Each of many requests shows a wrong one.
+        // Each of many requests shows a wrong one, and all of them are to be answered.
+        ("HANSARD__LIMITS__REQUESTS_PER_MINUTE", "0"),
+        ("HANSARD__LIMITS__ANONYMOUS_PER_MINUTE", "0"),
         ("HANSARD__LIMITS__FAILURES_PER_ADDRESS", "0"),
     ];
     settings.extend(plain.map(|(name, value)| (name.to_owned(), value.to_owned())));
