@@ -32,6 +32,10 @@ A program has no password, but a token:
     hansard user create nightly@example.org --name 'Nightly uploads'
     hansard token create uploads --user nightly@example.org
 
+Somebody has forgotten the password. Another one ends all their sessions:
+
+    hansard user password bob@example.org < password.txt
+
 Somebody leaves. This shuts them out at once and keeps everything:
 
     hansard user disable ana@example.org
@@ -80,6 +84,14 @@ enum UserCommand {
         /// What the user is from now on
         #[arg(value_parser = values::role())]
         role: Role,
+    },
+    /// Give a user another password, and end all their sessions
+    ///
+    /// Reads a password of at least 12 characters from standard input. A user who had none logs in with it and the e-mail
+    /// address from now on. Keys and tokens are left.
+    Password {
+        /// Id, e-mail address or username
+        user: String,
     },
     /// Shut a user out at once, and keep everything
     ///
@@ -143,6 +155,10 @@ pub(crate) fn run(args: &UserArgs) -> Result<Exit, Failure> {
         UserCommand::Role { user, role } => {
             edit(at, user, UserEdit { role: Some(*role), ..UserEdit::default() })
         }
+        UserCommand::Password { user } => {
+            let password_hash = Some(Some(password::hash_from_stdin()?));
+            edit(at, user, UserEdit { password_hash, ..UserEdit::default() })
+        }
         UserCommand::Disable { user } => {
             edit(at, user, UserEdit { is_disabled: Some(true), ..UserEdit::default() })
         }
@@ -191,10 +207,14 @@ async fn create(people: &People, args: &CreateArgs, hash: Option<String>) -> Res
 fn edit(at: &Installation, given: &str, edit: UserEdit) -> Result<Exit, Failure> {
     people::run(at, Start::Elsewhere, async |people| {
         let (user, home) = (people.user(given).await?, people.home().await?);
+        let is_password = edit.password_hash.is_some();
         let edited = people.store.update_user(&user.id, edit, &home, &people.by).await;
         match edited.map_err(failure)? {
             UserEdited::Done(user) => {
                 output::note(&told(&user));
+                if is_password {
+                    output::note("the password is another one, and all sessions have ended");
+                }
                 Ok(())
             }
             UserEdited::Missing => Err(Failure::failed(format!("{} is being erased", user.id))),

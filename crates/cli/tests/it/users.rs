@@ -14,6 +14,17 @@ const BOUND: Duration = Duration::from_secs(60);
 
 const PASSWORD: &str = "correct horse battery";
 
+/// A session of ana's.
+const SESSION: &str = "INSERT INTO sessions \
+    (id, hash, user_id, method, created_at_us, last_seen_us, idle_until_us, expires_at_us) \
+    SELECT 'ses_1', 'hash', id, 'simple', 0, 0, 0, 0 FROM users WHERE email = 'ana@example.org'";
+
+/// Shows as ana's name how many sessions there are, and as her username what the log says of her passwords.
+const LOOK: &str = "UPDATE users SET name = (SELECT COUNT(*) FROM sessions), \
+    username = (SELECT COUNT(*) || ' ' || MIN(actor_kind) || ' ' || MIN(outcome) FROM audit_log \
+        WHERE kind = 'user.password_changed' AND subject_id = users.id) \
+    WHERE email = 'ana@example.org'";
+
 /// An object of the media of bob's workspace whose bytes nobody finds.
 const LOST: &str = "INSERT INTO media_objects (key, workspace_id, recording_id, state, due_us) \
     SELECT 'media/lost', workspace_id, 'rec_1', 'kept', 0 FROM users WHERE email = 'bob@example.org'";
@@ -21,6 +32,7 @@ const LOST: &str = "INSERT INTO media_objects (key, workspace_id, recording_id, 
 on_both! {
     users_are_made_listed_and_changed,
     a_password_comes_from_standard_input,
+    another_password_ends_all_sessions_and_is_written_down,
     a_user_who_is_not_there_cannot_be_changed,
     an_address_and_a_username_are_one_users,
     the_last_administrator_stays,
@@ -45,10 +57,15 @@ fn listed(beside: &Beside) -> Vec<Value> {
 }
 
 fn create_with_password(beside: &Beside, args: &[&str], password: &str) -> Ended {
+    with_password(beside, &[&["create", "--password-stdin"], args].concat(), password)
+}
+
+/// Runs `user` with a password on standard input.
+fn with_password(beside: &Beside, args: &[&str], password: &str) -> Ended {
     std::fs::write(beside.desk.path("password"), password).unwrap();
-    let mut create = beside.command(&[&["user", "create", "--password-stdin"], args].concat());
-    create.stdin(File::open(beside.desk.path("password")).unwrap());
-    create.output().expect("the program runs").into()
+    let mut command = beside.command(&[&["user"], args].concat());
+    command.stdin(File::open(beside.desk.path("password")).unwrap());
+    command.output().expect("the program runs").into()
 }
 
 fn users_are_made_listed_and_changed(beside: &Beside) {
@@ -107,6 +124,26 @@ fn a_password_comes_from_standard_input(beside: &Beside) {
     assert_eq!(listed(beside)[0]["name"], "$argon2id$");
 }
 
+fn another_password_ends_all_sessions_and_is_written_down(beside: &Beside) {
+    make(beside, &["ana@example.org", "--role", "admin"]);
+    (beside.sql)(SESSION);
+
+    let short = with_password(beside, &["password", "ana@example.org"], "short").refusal(2);
+    (beside.sql)(LOOK);
+    let before = listed(beside).remove(0);
+    let given = with_password(beside, &["password", "ana@example.org"], PASSWORD);
+    (beside.sql)(LOOK);
+    let after = listed(beside).remove(0);
+
+    assert!(short.contains("at least 12 characters"), "{short}");
+    assert_eq!((&before["name"], &before["has_password"]), (&"1".into(), &false.into()));
+    let told = "ana@example.org: admin\nthe password is another one, and all sessions have ended\n";
+    assert_eq!(given.stderr, told);
+    assert_eq!(given.success(), "");
+    assert_eq!((&after["name"], &after["has_password"]), (&"0".into(), &true.into()));
+    assert_eq!(after["username"], "1 command_line done");
+}
+
 fn a_user_who_is_not_there_cannot_be_changed(beside: &Beside) {
     make(beside, &["ana@example.org"]);
     let nobodys = "usr_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS";
@@ -121,6 +158,8 @@ fn a_user_who_is_not_there_cannot_be_changed(beside: &Beside) {
             let refused = beside.run(&[&["user"], args].concat()).refusal(1);
             assert!(refused.contains(&format!("there is no user {given}")), "{refused}");
         }
+        let refused = with_password(beside, &["password", given], PASSWORD).refusal(1);
+        assert!(refused.contains(&format!("there is no user {given}")), "{refused}");
     }
 }
 

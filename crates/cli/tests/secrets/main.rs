@@ -79,9 +79,11 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
     let environment: Vec<_> =
         settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let run = |args: &[&str], input: &str| run(beside, &environment, args, input);
-    let password = heard.secret("anas-password");
+    let (first, password) = (heard.secret("anas-first-password"), heard.secret("anas-password"));
     let user = ["user", "create", "ana@example.org", "--role", "admin", "--password-stdin"];
-    let (_, said_user) = run(&user, &format!("{password}\n"));
+    let (_, said_user) = run(&user, &format!("{first}\n"));
+    let (_, said_password) =
+        run(&["user", "password", "ana@example.org"], &format!("{password}\n"));
     let mut credentials = Vec::new();
     for (name, args) in [
         ("a key", &["token", "create", "key", "--user", "ana@example.org"][..]),
@@ -94,6 +96,7 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
         heard.answers.push((format!("what {args:?} says"), said));
     }
     heard.answers.push(("what user create says".to_owned(), said_user));
+    heard.answers.push(("what user password says".to_owned(), said_password));
     let shown = run(&["config", "show"], "");
     heard.answers.push(("config show".to_owned(), [shown.0.into_bytes(), shown.1].concat()));
 
