@@ -90,6 +90,19 @@ macro_rules! provider_section {
         }
 
         impl $name {
+            fn needs(&self) -> Needs {
+                let part = Part::of;
+                let issuer = part(concat!($section, ".issuer_url"), self.issuer_url.is_some());
+                let audience = part(concat!($section, ".audience"), self.audience.is_some());
+                let (id, secret) = (self.client_id.is_some(), self.client_secret.is_some());
+                Needs {
+                    client_id: part(concat!($section, ".client_id"), id),
+                    client_secret: part(concat!($section, ".client_secret"), secret),
+                    issuer,
+                    tokens: Some([audience, issuer]),
+                }
+            }
+
             fn provider(&self) -> Option<Provider<'_>> {
                 Some(Provider {
                     name: $section,
@@ -163,6 +176,47 @@ fn login<'a>(
     Some(Login { client_id: id.as_deref()?, client_secret: secret.as_ref()?, scopes })
 }
 
+/// A setting of a provider, and whether it is set.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    key: &'static str,
+    is_set: bool,
+}
+
+impl Part {
+    const fn of(key: &'static str, is_set: bool) -> Self {
+        Self { key, is_set }
+    }
+}
+
+/// The settings of a provider that are of no use without each other.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    client_id: Part,
+    client_secret: Part,
+    issuer: Part,
+    /// The audience of tokens that are credentials, and their issuer, where a provider's tokens can be.
+    tokens: Option<[Part; 2]>,
+}
+
+impl Needs {
+    fn check(self, reader: &mut Reader) {
+        let Self { client_id, client_secret, issuer, tokens } = self;
+        let issuer_too = "needs the provider's issuer too";
+        let login = [
+            (client_id, client_secret, "needs the client's secret too"),
+            (client_secret, client_id, "needs the client's id too"),
+            (client_id, issuer, issuer_too),
+        ];
+        let tokens = tokens.map(|[audience, issuer]| (audience, issuer, issuer_too));
+        for (given, needed, reason) in login.into_iter().chain(tokens) {
+            if given.is_set && !needed.is_set {
+                reader.refuse_together(&[given.key, needed.key], reason);
+            }
+        }
+    }
+}
+
 /// The sections of all providers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sections<'a> {
@@ -186,31 +240,8 @@ impl<'a> Sections<'a> {
 
     pub(crate) fn check(self, auth: &AuthConfig, reader: &mut Reader) {
         let Self { google, authentik, keycloak, oidc } = self;
-        for (id_key, id, secret_key, secret) in [
-            ("google.client_id", &google.client_id, "google.client_secret", &google.client_secret),
-            (
-                "authentik.client_id",
-                &authentik.client_id,
-                "authentik.client_secret",
-                &authentik.client_secret,
-            ),
-            (
-                "keycloak.client_id",
-                &keycloak.client_id,
-                "keycloak.client_secret",
-                &keycloak.client_secret,
-            ),
-            ("oidc.client_id", &oidc.client_id, "oidc.client_secret", &oidc.client_secret),
-        ] {
-            match (id, secret) {
-                (Some(_), None) => {
-                    reader.refuse_together(&[id_key, secret_key], "needs the client's secret too");
-                }
-                (None, Some(_)) => {
-                    reader.refuse_together(&[secret_key, id_key], "needs the client's id too");
-                }
-                (None, None) | (Some(_), Some(_)) => {}
-            }
+        for needs in [google.needs(), authentik.needs(), keycloak.needs(), oidc.needs()] {
+            needs.check(reader);
         }
         if google.client_id.is_some() && auth.allowed_emails.is_empty() {
             reader.refuse_together(
@@ -218,48 +249,20 @@ impl<'a> Sections<'a> {
                 "whoever has a Google account could log in: say in auth.allowed_emails who may",
             );
         }
-        let accepts = authentik.expected_issuer.as_ref().or(authentik.issuer_url.as_ref());
-        for (key, is_set, issuer_key, issuer) in [
-            (
-                "authentik.client_id",
-                authentik.client_id.is_some(),
-                "authentik.issuer_url",
-                authentik.issuer_url.as_ref(),
-            ),
-            (
-                "authentik.expected_audience",
-                authentik.expected_audience.is_some(),
-                "authentik.expected_issuer",
-                accepts,
-            ),
-            (
-                "keycloak.client_id",
-                keycloak.client_id.is_some(),
-                "keycloak.issuer_url",
-                keycloak.issuer_url.as_ref(),
-            ),
-            (
-                "keycloak.audience",
-                keycloak.audience.is_some(),
-                "keycloak.issuer_url",
-                keycloak.issuer_url.as_ref(),
-            ),
-            (
-                "oidc.client_id",
-                oidc.client_id.is_some(),
-                "oidc.issuer_url",
-                oidc.issuer_url.as_ref(),
-            ),
-            ("oidc.audience", oidc.audience.is_some(), "oidc.issuer_url", oidc.issuer_url.as_ref()),
-        ] {
-            if is_set && issuer.is_none() {
-                reader.refuse_together(&[key, issuer_key], "needs the provider's issuer too");
-            }
-        }
     }
 }
 
 impl GoogleConfig {
+    fn needs(&self) -> Needs {
+        Needs {
+            client_id: Part::of("google.client_id", self.client_id.is_some()),
+            client_secret: Part::of("google.client_secret", self.client_secret.is_some()),
+            // It has a default.
+            issuer: Part::of("google.issuer", true),
+            tokens: None,
+        }
+    }
+
     fn provider(&self) -> Option<Provider<'_>> {
         Some(Provider {
             name: "google",
@@ -275,6 +278,18 @@ impl GoogleConfig {
 }
 
 impl AuthentikConfig {
+    fn needs(&self) -> Needs {
+        let audience = Part::of("authentik.expected_audience", self.expected_audience.is_some());
+        let has_issuer = self.issuer_url.is_some();
+        let accepts = has_issuer || self.expected_issuer.is_some();
+        Needs {
+            client_id: Part::of("authentik.client_id", self.client_id.is_some()),
+            client_secret: Part::of("authentik.client_secret", self.client_secret.is_some()),
+            issuer: Part::of("authentik.issuer_url", has_issuer),
+            tokens: Some([audience, Part::of("authentik.expected_issuer", accepts)]),
+        }
+    }
+
     fn provider(&self) -> Option<Provider<'_>> {
         let issuer = self.issuer_url.as_ref().or(self.expected_issuer.as_ref())?;
         Some(Provider {
