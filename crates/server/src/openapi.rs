@@ -112,6 +112,7 @@ without harm.\n\nWithout a configured key, programs on the same machine may call
         api::tokens::service::get_service_token,
         api::tokens::service::revoke_service_token,
         api::tokens::service::rotate_service_token,
+        api::workspaces::list_all_workspaces,
         api::workspaces::list_workspaces,
         api::workspaces::create_workspace,
         api::workspaces::get_workspace,

@@ -13,6 +13,7 @@ use sqlx::FromRow;
 
 use crate::audit::{self, By, NewAudit};
 use crate::backend::{Conn, run, statements};
+use crate::jobs::Page;
 use crate::{Clock, Error, Store, text, users};
 
 /// Users who may belong to one workspace.
@@ -40,6 +41,9 @@ statements! {
     OF_USER = "SELECT memberships.role, " (workspace_columns) " FROM memberships \
         JOIN workspaces ON workspaces.id = memberships.workspace_id WHERE memberships.user_id = $1 \
         ORDER BY workspaces.serial LIMIT $2";
+    /// Of the kind `$1`, or of either where that is null.
+    PAGE = "SELECT workspaces.serial, " (workspace_columns) " FROM workspaces \
+        WHERE serial < $2 AND (CAST($1 AS TEXT) IS NULL OR kind = $1) ORDER BY serial DESC LIMIT $3";
     MEMBERS = "SELECT users.id, users.name, users.email, memberships.role, memberships.created_at_us FROM memberships \
         JOIN users ON users.id = memberships.user_id WHERE memberships.workspace_id = $1 ORDER BY users.serial LIMIT $2";
     ROLE = "SELECT role FROM memberships WHERE workspace_id = $1 AND user_id = $2";
@@ -123,6 +127,18 @@ struct MembershipRow {
     role: String,
     #[sqlx(flatten)]
     workspace: WorkspaceRow,
+}
+
+#[derive(FromRow)]
+struct ListedRow {
+    serial: i64,
+    #[sqlx(flatten)]
+    workspace: WorkspaceRow,
+}
+
+/// What stands in `kind` of a workspace that is or is not one user's own.
+const fn kind(is_personal: bool) -> &'static str {
+    if is_personal { PERSONAL } else { SHARED }
 }
 
 fn corrupt(id: &str, what: &str) -> Error {
@@ -314,6 +330,26 @@ impl Store {
             Ok((row.workspace.read()?, role))
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// The workspaces of the installation, newest first, from below the serial `before` on: all, or those that are personal, or
+    /// those that are not.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn page_workspaces(
+        &self,
+        is_personal: Option<bool>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Workspace>, Error> {
+        let mut reader = self.reader().await?;
+        let (kind, before) = (is_personal.map(kind), before.unwrap_or(i64::MAX));
+        let count = i64::from(limit) + 1;
+        let rows = run!(&mut reader.conn(), fetch_all::<ListedRow>, PAGE, kind, before, count)?;
+        let Page { items, next } = Page::cut(rows, limit, |row| row.serial);
+        let items = items.into_iter().map(|row| row.workspace.read()).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
     }
 
     /// Gives workspace `id` another name for people; `false` if there is none.

@@ -10,15 +10,15 @@ use hansard_store::users::{User, UserName};
 use hansard_store::workspaces::{Member, MemberSet, Workspace};
 use http::StatusCode;
 use http::header::LOCATION;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::api::pages::PageView;
+use crate::api::pages::{PageView, Parameters, Place};
 use crate::caller::Caller;
 use crate::door;
-use crate::extract::{ApiJson, ApiPath};
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::fields::Fields;
 use crate::openapi::{MemberBody, WorkspaceBody, names};
 use crate::problem::Problem;
@@ -26,6 +26,9 @@ use crate::routes::{Access, Object, Route};
 
 /// Where workspaces are.
 const PATH: &str = "/api/v1/workspaces";
+
+/// Where all of the installation are listed.
+const ALL_PATH: &str = "/api/v1/installation/workspaces";
 
 /// Characters of a name.
 pub(crate) const NAME_MAX: usize = 200;
@@ -39,6 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let one = format!("{PATH}/{{id}}");
     let members = format!("{one}/members");
     vec![
+        Route::get(ALL_PATH, Access::needs(Permission::ManageInstallation), list_all_workspaces),
         Route::get(PATH, own, list_workspaces),
         Route::post(PATH, own, create_workspace),
         Route::get(&one, looks_at_this, get_workspace),
@@ -85,12 +89,30 @@ pub(crate) struct MemberView {
     created_at: String,
 }
 
+/// Which workspaces of the installation to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListWorkspaces {
+    /// Only those that are `personal`, or `shared`.
+    kind: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items of the page: 1 to 200, and 50 unless it is given.
+    limit: Option<u32>,
+}
+
+/// What stands in `kind` of a workspace that is or is not one user's own.
+const fn kind(is_personal: bool) -> &'static str {
+    if is_personal { "personal" } else { "shared" }
+}
+
 impl WorkspaceView {
     fn of(workspace: Workspace, role: Role) -> Self {
         Self {
             id: workspace.id.to_string(),
             name: workspace.name,
-            kind: if workspace.is_personal { "personal" } else { "shared" },
+            kind: kind(workspace.is_personal),
             role: role.name(),
             created_at: workspace.created_at.to_string(),
         }
@@ -140,6 +162,28 @@ pub(crate) async fn list_workspaces(
         None => None,
     };
     Ok(Json(PageView::whole(within_reach(&app, &caller, user.as_ref()).await?)))
+}
+
+/// All workspaces of the installation, newest first: whoever governs it is an admin of each.
+#[utoipa::path(
+    get, path = "/api/v1/installation/workspaces", tag = "workspaces",
+    params(ListWorkspaces),
+    responses((status = 200, description = "A page of workspaces", body = PageView<WorkspaceView>)),
+)]
+pub(crate) async fn list_all_workspaces(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(list): ApiQuery<ListWorkspaces>,
+) -> Result<Json<PageView<WorkspaceView>>, Problem> {
+    let mut parameters = Parameters::default();
+    let is_personal = parameters.read("kind", list.kind.as_deref(), |name| {
+        let found = [true, false].into_iter().find(|is_personal| kind(*is_personal) == name);
+        found.ok_or("expected personal or shared")
+    });
+    let Place { before, limit } = parameters.place(list.cursor.as_deref(), list.limit)?;
+    let page = app.store().page_workspaces(is_personal, before, limit).await?;
+    let role = caller.principal().role;
+    Ok(Json(PageView::of(page, |workspace| WorkspaceView::of(workspace, role))))
 }
 
 /// Makes a workspace, of which one is the admin.

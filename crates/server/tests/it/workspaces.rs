@@ -9,6 +9,9 @@ use crate::service::id;
 
 const WORKSPACES: &str = "/api/v1/workspaces";
 
+/// Those of the whole installation.
+const ALL: &str = "/api/v1/installation/workspaces";
+
 #[tokio::test]
 async fn a_workspace_is_made_named_and_shared() {
     let service = town().await;
@@ -157,6 +160,33 @@ async fn who_governs_is_at_home_everywhere() {
         assert_eq!(column(&governor.get(&members).await, "user_id"), [ana_user.id.to_string()]);
     }
     assert_eq!(boss.inside(id(&radio)).looks().await, 200);
+}
+
+#[tokio::test]
+async fn who_governs_is_shown_all_workspaces() {
+    let service = town().await;
+    let (ana_user, ana) = somebody(&service, "ana", Role::Editor).await;
+    let radio = ana.post(WORKSPACES, json!({"name": "Radio"})).await.json();
+    let (boss_user, boss) = somebody(&service, "boss", Role::Admin).await;
+    let (own, anas) = (boss_user.workspace.to_string(), ana_user.workspace.to_string());
+
+    let first = boss.get(&format!("{ALL}?limit=2")).await;
+    assert_eq!(column(&first, "id"), [json!(own), radio["id"].clone()]);
+    let next = first.json()["next_cursor"].as_str().unwrap().to_owned();
+    let second = boss.get(&format!("{ALL}?limit=2&cursor={next}")).await;
+    assert_eq!(column(&second, "id")[0], anas);
+    let personal = boss.get(&format!("{ALL}?kind=personal")).await;
+    assert_eq!(column(&personal, "id"), [own, anas]);
+    let shared = Person::with(&service, GOVERNOR).get(&format!("{ALL}?kind=shared")).await;
+    assert_eq!(column(&shared, "name")[0], "Radio");
+    assert!(column(&shared, "role").iter().all(|role| role == "admin"));
+
+    assert_eq!(
+        boss.get(&format!("{ALL}?kind=private&limit=0")).await.mistakes(),
+        ["/kind", "/limit"]
+    );
+    assert_eq!(ana.get(ALL).await.problem(), "forbidden");
+    assert_eq!(column(&boss.get(WORKSPACES).await, "kind"), ["shared", "personal"], "one's own");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ on_both! {
     of_admins_who_leave_at_once_one_stays,
     a_personal_workspace_takes_nobody_else,
     who_does_not_exist_is_no_member,
+    all_workspaces_are_listed_newest_first,
 }
 
 async fn whoever_makes_a_workspace_is_its_admin(db: TestDb) {
@@ -129,4 +130,30 @@ async fn who_does_not_exist_is_no_member(db: TestDb) {
     let nowhere = store.set_member(&store.clock().id(), &ana.id, Role::Admin, &by()).await.unwrap();
 
     assert_eq!((nobody, nowhere), (MemberSet::Missing, MemberSet::Missing));
+}
+
+async fn all_workspaces_are_listed_newest_first(db: TestDb) {
+    let store = db.open().await;
+    let ana = editor(&store, "ana").await;
+    let calls = store.create_workspace("Calls", &ana.id, &by()).await.unwrap().unwrap();
+    let bo = editor(&store, "bo").await;
+    let names = async |is_personal| {
+        let (mut names, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.page_workspaces(is_personal, before, 1).await.unwrap();
+            names.extend(page.items.into_iter().map(|workspace| workspace.id));
+            before = page.next;
+            if before.is_none() {
+                return names;
+            }
+        }
+    };
+
+    let (personal, shared) = (names(Some(true)).await, names(Some(false)).await);
+
+    assert_eq!(personal, [bo.workspace.clone(), ana.workspace.clone()]);
+    assert!(shared.contains(&calls.id) && !shared.contains(&ana.workspace), "{shared:?}");
+    let all = names(None).await;
+    assert_eq!(all.len(), personal.len() + shared.len());
+    assert_eq!(all[..3], [bo.workspace, calls.id, ana.workspace]);
 }
