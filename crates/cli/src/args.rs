@@ -15,6 +15,7 @@ use crate::serve::ServeArgs;
 use crate::token::TokenArgs;
 use crate::user::UserArgs;
 use crate::worker::WorkerArgs;
+use crate::workspace::WorkspaceArgs;
 use values::{Language, OptionalFloat};
 
 /// The record of what was said: speech to timed text on your own machine
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     User(UserArgs),
     /// Make, list, revoke and rotate the tokens of programs
     Token(TokenArgs),
+    /// List the workspaces that everything belongs to
+    Workspace(WorkspaceArgs),
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ mod token;
 mod transcribe;
 mod user;
 mod worker;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Db(args) => db::run(&args),
         Command::User(args) => user::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::Workspace(args) => workspace::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -1,4 +1,4 @@
-//! What `hansard user` and `hansard token` have in common: the store, which a running service may use as well, and how
+//! What `hansard user`, `hansard token` and `hansard workspace` have in common: the store, which a running service may use as well, and how
 //! users are named.
 
 use anyhow::Context;
@@ -6,6 +6,7 @@ use clap::Args;
 use hansard_config::{Config, Override};
 use hansard_domain::id::{Id, UserId, WorkspaceId};
 use hansard_store::audit::{ActorRef, By};
+use hansard_store::jobs::Page;
 use hansard_store::users::{User, UserName};
 use hansard_store::{Database, Error as StoreError, Store};
 
@@ -16,7 +17,7 @@ use crate::output;
 use crate::storage::{self, Storage};
 
 /// Rows that are read at a time for a list.
-pub(crate) const PAGE_ROWS: u32 = 200;
+const PAGE_ROWS: u32 = 200;
 
 /// Flags that say which installation is meant.
 #[derive(Debug, Args)]
@@ -39,7 +40,7 @@ pub(crate) enum Start {
     Elsewhere,
 }
 
-/// The users and tokens of an installation.
+/// The users, tokens and workspaces of an installation.
 pub(crate) struct People {
     pub(crate) store: Store,
     pub(crate) config: Config,
@@ -96,6 +97,22 @@ impl People {
     /// Whether nobody can log in, and no token is good.
     pub(crate) async fn is_open(&self) -> Result<bool, Failure> {
         Ok(!self.store.has_credentials().await.map_err(failure)?)
+    }
+}
+
+/// Everything that `page` gives page by page, which is told below which serial to go on, and for how many rows.
+pub(crate) async fn all<T>(
+    page: impl AsyncFn(Option<i64>, u32) -> Result<Page<T>, StoreError>,
+) -> Result<Vec<T>, Failure> {
+    let (mut items, mut before) = (Vec::new(), None);
+    // Serials go down from page to page, so that it ends.
+    loop {
+        let Page { items: more, next } = page(before, PAGE_ROWS).await.map_err(failure)?;
+        items.extend(more);
+        before = next;
+        if before.is_none() {
+            return Ok(items);
+        }
     }
 }
 

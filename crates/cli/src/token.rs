@@ -16,7 +16,7 @@ use crate::args::values::{self, Lifetime};
 use crate::columns;
 use crate::exit::{Exit, Failure};
 use crate::output;
-use crate::people::{self, Installation, PAGE_ROWS, People, Start, failure, label};
+use crate::people::{self, Installation, People, Start, failure, label};
 
 /// How long a key or a service token is good unless somebody says otherwise: 90 days.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -99,7 +99,8 @@ struct CreateArgs {
     #[arg(long, value_name = "USER", conflicts_with = "workspace")]
     user: Option<String>,
 
-    /// Make a service token of this workspace: id (wsp_...), or the name in server.workspace [default: that one]
+    /// Make a service token of this workspace: id (wsp_...), which hansard workspace list shows, or the name in server.workspace
+    /// [default: that one]
     #[arg(long, value_name = "WORKSPACE")]
     workspace: Option<String>,
 
@@ -240,16 +241,8 @@ fn id_of(given: &str) -> Option<TokenId> {
 
 /// Every token that `filter` lets through, newest first.
 async fn all(people: &People, filter: &TokenFilter) -> Result<Vec<Token>, Failure> {
-    let (mut tokens, mut before) = (Vec::new(), None);
-    // Serials go down from page to page, so that it ends.
-    loop {
-        let page = people.store.page_tokens(filter, before, PAGE_ROWS).await.map_err(failure)?;
-        tokens.extend(page.items);
-        before = page.next;
-        if before.is_none() {
-            return Ok(tokens);
-        }
-    }
+    let store = &people.store;
+    people::all(async |before, limit| store.page_tokens(filter, before, limit).await).await
 }
 
 /// Does not repeat what was typed: it may be a secret.

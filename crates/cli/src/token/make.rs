@@ -93,7 +93,7 @@ async fn workspace(people: &People, given: Option<&str>) -> Result<WorkspaceId, 
     };
     found.map(|workspace| workspace.id).ok_or_else(|| {
         Failure::failed(format!(
-            "there is no workspace {given}; give its id, or the name in server.workspace"
+            "there is no workspace {given}; hansard workspace list shows the ids"
         ))
     })
 }

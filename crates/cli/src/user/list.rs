@@ -8,20 +8,12 @@ use serde_json::{Value, json};
 use crate::columns;
 use crate::exit::Failure;
 use crate::output;
-use crate::people::{PAGE_ROWS, People, failure};
+use crate::people::{self, People};
 
 /// Prints all users, newest first.
 pub(super) async fn print(people: &People, as_json: bool) -> Result<(), Failure> {
-    let (mut users, mut before) = (Vec::new(), None);
-    // Serials go down from page to page, so that it ends.
-    loop {
-        let page = people.store.page_users(before, PAGE_ROWS).await.map_err(failure)?;
-        users.extend(page.items);
-        before = page.next;
-        if before.is_none() {
-            break;
-        }
-    }
+    let store = &people.store;
+    let users = people::all(async |before, limit| store.page_users(before, limit).await).await?;
     if as_json {
         let document = json!({ "users": users.iter().map(view).collect::<Vec<_>>() });
         output::data(&format!("{document:#}\n"))?;

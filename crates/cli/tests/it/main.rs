@@ -16,3 +16,4 @@ mod tokens;
 mod transcribe;
 mod users;
 mod working;
+mod workspaces;
