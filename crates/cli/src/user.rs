@@ -32,6 +32,10 @@ A program has no password, but a token:
     hansard user create nightly@example.org --name 'Nightly uploads'
     hansard token create uploads --user nightly@example.org
 
+Whoever logs in with an identity provider is made at the first login, and can be changed then:
+
+    hansard user role bob@example.org admin
+
 Somebody has forgotten the password. Another one ends all their sessions:
 
     hansard user password bob@example.org < password.txt
@@ -66,7 +70,8 @@ pub(crate) struct UserArgs {
 enum UserCommand {
     /// Make a user with a workspace of their own, and print the id
     ///
-    /// From the first user on, callers on this machine need credentials too.
+    /// From the first user on, callers on this machine need credentials too. People who log in with an identity provider are
+    /// made at their first login, and not here: an account there is never known by its e-mail address.
     Create(CreateArgs),
     /// List all users, newest first
     List {
@@ -197,10 +202,12 @@ async fn create(people: &People, args: &CreateArgs, hash: Option<String>) -> Res
     if was_open {
         people::tell_no_longer_open();
     }
-    output::note(&format!(
-        "a key for a program: hansard token create NAME --user {}",
-        label(&user)
-    ));
+    let use_of_key = if user.has_password {
+        "a key for a program"
+    } else {
+        "without a password, with a key only"
+    };
+    output::note(&format!("{use_of_key}: hansard token create NAME --user {}", label(&user)));
     Ok(())
 }
 

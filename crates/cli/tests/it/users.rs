@@ -72,7 +72,8 @@ fn users_are_made_listed_and_changed(beside: &Beside) {
     let first =
         beside.run(&["user", "create", "ana@example.org", "--role", "admin", "--name", "Ana"]);
     assert!(first.stderr.contains("callers need credentials on this machine too"), "{first:?}");
-    let key = "hansard token create NAME --user ana@example.org";
+    let key =
+        "without a password, with a key only: hansard token create NAME --user ana@example.org";
     assert!(first.stderr.contains(key), "{first:?}");
     let second = beside.run(&["user", "create", "bob@example.org", "--username", "bob"]);
     assert!(!second.stderr.contains("from now on"), "{second:?}");
@@ -117,6 +118,8 @@ fn a_password_comes_from_standard_input(beside: &Beside) {
     let made = create_with_password(beside, &["ana@example.org"], &format!("{PASSWORD}\n"));
 
     assert!(!format!("{made:?}").contains(PASSWORD), "{made:?}");
+    let key = "a key for a program: hansard token create NAME --user ana@example.org";
+    assert!(made.stderr.contains(key), "{made:?}");
     made.success();
     assert_eq!(listed(beside)[0]["has_password"], true);
     let is_hashed = "UPDATE users SET name = substr(password_hash, 1, 10)";
