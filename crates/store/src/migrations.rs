@@ -32,7 +32,8 @@ macro_rules! version {
     };
 }
 
-const VERSIONS: [Version; 2] = [version!(1, "initial"), version!(2, "identity")];
+const VERSIONS: [Version; 3] =
+    [version!(1, "initial"), version!(2, "identity"), version!(3, "pictures")];
 
 /// Number and name of each version that this program knows, from the first on.
 pub(crate) fn known() -> impl Iterator<Item = (i64, &'static str)> {

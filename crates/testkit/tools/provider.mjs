@@ -40,7 +40,7 @@ function signingWith(key) {
     cookies: { keys: [cookieKey] },
     // Without it the claims of a scope are at the userinfo endpoint only.
     conformIdTokenClaims: false,
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'groups'] },
+    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'picture', 'groups'] },
     findAccount: (_context, sub) => ({
       accountId: sub,
       claims: () => ({ sub, ...accounts.get(sub) }),

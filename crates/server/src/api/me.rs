@@ -72,6 +72,8 @@ pub(crate) struct IdentityView {
     issuer: String,
     /// The e-mail address there.
     email: Option<String>,
+    /// The address of a picture of the person there.
+    picture: Option<String>,
     /// Since when it is the user's.
     #[schema(format = DateTime)]
     created_at: String,
@@ -85,6 +87,7 @@ impl IdentityView {
         Self {
             issuer: identity.issuer,
             email: identity.email,
+            picture: identity.picture,
             created_at: identity.created_at.to_string(),
             last_login_at: identity.last_login_at.to_string(),
         }

@@ -161,6 +161,7 @@ async fn person(
         email: profile.verified_email,
         name: profile.name,
         username: profile.username,
+        picture: profile.picture,
         default_role: roles.otherwise,
     };
     let by = sender.by(ActorRef::SYSTEM);

@@ -2,9 +2,13 @@
 
 use hansard_domain::access::Role;
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Bytes of a name, an address or a group. Longer ones are not taken.
 const TEXT_BYTES_MAX: usize = 320;
+
+/// Characters of the address of a picture. Longer ones are not taken.
+const PICTURE_MAX: usize = 2_048;
 
 /// Groups of a person. Further ones are not looked at.
 const GROUPS_MAX: usize = 1_000;
@@ -18,6 +22,8 @@ pub(crate) struct Profile {
     pub(crate) name: Option<String>,
     /// What they are called at the provider.
     pub(crate) username: Option<String>,
+    /// Where there is a picture of them: an address of HTTPS.
+    pub(crate) picture: Option<String>,
     /// Their groups; `None` if the provider says nothing about groups, which is not the same as having none.
     pub(crate) groups: Option<Vec<String>>,
 }
@@ -36,6 +42,7 @@ impl Profile {
             verified_email: text("email").filter(|email| is_verified && is_address(email)),
             name: text("name"),
             username: text("preferred_username"),
+            picture: claims.get("picture").and_then(Value::as_str).and_then(picture),
             groups: groups_at(claims, groups_claim),
         }
     }
@@ -98,6 +105,14 @@ fn is_address(text: &str) -> bool {
     parts.is_some() && !has_odd
 }
 
+/// The address in `text` as browsers write it, if they may show what is there: over HTTPS, and with no credentials in it.
+fn picture(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    let is_taken = url.scheme() == "https" && !has_credentials && url.as_str().len() <= PICTURE_MAX;
+    is_taken.then(|| url.into())
+}
+
 fn groups_at(claims: &Map<String, Value>, path: &str) -> Option<Vec<String>> {
     let descend = || {
         let (first, rest) = path.split_once('.')?;
@@ -133,17 +148,45 @@ mod tests {
     #[test]
     fn a_person_is_described_by_their_claims() {
         let claims = json!({ "email": "Ana@Example.org", "email_verified": true, "name": " Ana ",
-            "preferred_username": "ana", "groups": ["a", 7, "b"] });
+            "preferred_username": "ana", "groups": ["a", 7, "b"], "picture": "https://p.example/ana.png" });
         let expected = Profile {
             verified_email: Some("Ana@Example.org".to_owned()),
             name: Some("Ana".to_owned()),
             username: Some("ana".to_owned()),
+            picture: Some("https://p.example/ana.png".to_owned()),
             groups: Some(texts(&["a", "b"])),
         };
         assert_eq!(of(&claims), expected);
-        let nobody = Profile { verified_email: None, name: None, username: None, groups: None };
+        let nobody = Profile {
+            verified_email: None,
+            name: None,
+            username: None,
+            picture: None,
+            groups: None,
+        };
         assert_eq!(of(&json!({})), nobody);
-        assert_eq!(of(&json!({ "name": "", "preferred_username": 7, "groups": 7 })), nobody);
+        let nothing = json!({ "name": "", "preferred_username": 7, "groups": 7, "picture": 7 });
+        assert_eq!(of(&nothing), nobody);
+    }
+
+    #[test]
+    fn a_picture_is_one_that_browsers_may_show() {
+        let picture = |address: &str| of(&json!({ "picture": address })).picture;
+
+        let taken = picture("HTTPS://P.example/a picture\n?s=96");
+        assert_eq!(taken.as_deref(), Some("https://p.example/a%20picture?s=96"));
+        for wrong in [
+            "",
+            "ana.png",
+            "//p.example/ana.png",
+            "http://p.example/ana.png",
+            "data:image/png;base64,iVBORw0KGgo=",
+            "javascript:alert(1)",
+            "https://ana:secret@p.example/ana.png",
+            &format!("https://p.example/{}", "a".repeat(2_048)),
+        ] {
+            assert_eq!(picture(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -142,6 +142,7 @@ async fn let_in(
         email: Some(email),
         name: person.profile.name,
         username: person.profile.username,
+        picture: person.profile.picture,
         default_role: admission.group_roles.otherwise,
     };
     let by = sender.by(ActorRef::SYSTEM);
@@ -170,8 +171,9 @@ async fn link(
     if here.is_none_or(|(_, here)| here.id != *user) {
         return Err(invalid());
     }
+    let (issuer, subject) = (person.issuer, person.subject);
     let identity =
-        NewIdentity { issuer: person.issuer, subject: person.subject, email: Some(email) };
+        NewIdentity { issuer, subject, email: Some(email), picture: person.profile.picture };
     let by = sender.by(ActorRef::from(&Actor::User(user.clone())));
     let is_linked = app.store().link_identity(user, identity, &by).await?;
     if is_linked { Ok(()) } else { Err(session::disabled()) }

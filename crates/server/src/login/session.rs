@@ -8,7 +8,7 @@ use hansard_domain::id::UserId;
 use hansard_domain::problem::ProblemCode;
 use hansard_store::audit::ActorRef;
 use hansard_store::sessions::{NewSession, Session};
-use hansard_store::users::User;
+use hansard_store::users::{Identity, User};
 use http::HeaderMap;
 use http::header::{HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
@@ -62,7 +62,7 @@ struct LoginUser {
     id: String,
     email: Option<String>,
     display_name: Option<String>,
-    /// Always `null`: no pictures are kept.
+    /// The address of a picture of the person, as the provider last told one; `null` if none has.
     picture: Option<String>,
     /// Whether an identity provider has verified the address.
     verified_email: bool,
@@ -179,9 +179,10 @@ pub(crate) async fn current_user(State(app): State<App>, head: Parts) -> Result<
     });
     let csrf_token = csrf::token(&ticket);
     let header = HeaderValue::from_str(&csrf_token).expect("base64url is visible ASCII");
+    let identities = app.store().identities_of(&user.id).await?;
     let login = LoginView {
         workspaces: workspaces.collect(),
-        user: LoginUser::of(user, &session),
+        user: LoginUser::of(user, identities, &session),
         auth_method: session.method,
         csrf_token,
     };
@@ -190,14 +191,17 @@ pub(crate) async fn current_user(State(app): State<App>, head: Parts) -> Result<
 }
 
 impl LoginUser {
-    fn of(user: User, session: &Session) -> Self {
+    /// `user`, who logs in with the accounts `identities`.
+    fn of(user: User, identities: Vec<Identity>, session: &Session) -> Self {
         let names = [&user.name, &user.username, &user.email];
         let display_name = names.into_iter().flatten().next().cloned();
+        let shown = identities.into_iter().filter(|identity| identity.picture.is_some());
+        let latest = shown.max_by_key(|identity| identity.last_login_at);
         Self {
             id: user.id.to_string(),
             display_name,
             email: user.email,
-            picture: None,
+            picture: latest.and_then(|identity| identity.picture),
             // No provider lets anybody in with another.
             verified_email: session.method != password::METHOD,
             role: user.role.name(),

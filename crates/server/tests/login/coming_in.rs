@@ -3,7 +3,7 @@
 use hansard_domain::audit::AuditKind;
 use hansard_store::audit::AuditFilter;
 use hansard_testkit::oidc::OidcProvider;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::parties::ADMINISTRATOR;
 use crate::parties::{On, PASSWORD, Parties, START, fetch, post, session_of, with_administrator};
@@ -36,6 +36,7 @@ async fn somebody_logs_in(on: On) {
     assert_eq!(user["auth_method"], "oidc");
     assert_eq!(user["user"]["email"], "ana@hansard.example");
     assert_eq!(user["user"]["display_name"], "ANA");
+    assert_eq!(user["user"]["picture"], "https://pictures.hansard.example/ana.png");
     assert_eq!(
         (&user["user"]["verified_email"], &user["user"]["role"]),
         (&json!(true), &json!("editor"))
@@ -135,7 +136,10 @@ async fn somebody_adds_an_account_to_log_in_with() {
     OidcProvider::log_in(&visitor, "ana");
     visitor.arrives_at(&parties.at(START));
 
-    assert_eq!(fetch(&visitor, "/auth/user"), before, "it is the same session");
+    let after = fetch(&visitor, "/auth/user");
+    assert_eq!(after["csrf_token"], before["csrf_token"], "it is the same session");
+    let pictures = (&before["user"]["picture"], &after["user"]["picture"]);
+    assert_eq!(pictures, (&Value::Null, &json!("https://pictures.hansard.example/ana.png")));
     let elsewhere = fetch(&parties.log_in("ana"), "/auth/user");
     assert_eq!(elsewhere["user"]["id"], before["user"]["id"]);
     // Somebody who has logged in with it before has it.

@@ -90,7 +90,7 @@ impl Parties {
     pub(crate) fn introduce(&self, login: &str, groups: &[&str]) {
         let email = format!("{login}@hansard.example");
         let claims = json!({"email": email, "email_verified": true, "name": login.to_uppercase(),
-            "groups": groups});
+            "picture": format!("https://pictures.hansard.example/{login}.png"), "groups": groups});
         self.provider.set_claims(login, &claims);
     }
 

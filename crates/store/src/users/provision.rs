@@ -26,14 +26,15 @@ const SUBJECT_BYTES_MAX: usize = 255;
 const ISSUER_BYTES_MAX: usize = 2048;
 
 statements! {
-    FIND = "SELECT identities.email AS identity_email, identities.last_login_us, " (user_columns) " FROM identities \
+    FIND = "SELECT identities.email AS identity_email, identities.picture, identities.last_login_us, " (user_columns) " FROM identities \
         JOIN users ON users.id = identities.user_id WHERE issuer = $1 AND subject = $2";
-    OF_USER = "SELECT issuer, subject, email, created_at_us, last_login_us FROM identities WHERE user_id = $1 \
+    OF_USER = "SELECT issuer, subject, email, picture, created_at_us, last_login_us FROM identities WHERE user_id = $1 \
         ORDER BY created_at_us, issuer";
     OWNER = "SELECT user_id FROM identities WHERE issuer = $1 AND subject = $2";
-    LINK = "INSERT INTO identities (issuer, subject, user_id, email, created_at_us, last_login_us) \
-        VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (issuer, subject) DO NOTHING";
-    SEEN = "UPDATE identities SET email = COALESCE($3, email), last_login_us = $4 WHERE issuer = $1 AND subject = $2";
+    LINK = "INSERT INTO identities (issuer, subject, user_id, email, picture, created_at_us, last_login_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (issuer, subject) DO NOTHING";
+    SEEN = "UPDATE identities SET email = COALESCE($3, email), picture = COALESCE($4, picture), last_login_us = $5 \
+        WHERE issuer = $1 AND subject = $2";
     /// Which names of a new user are somebody else's already: MxWhisper's, the username.
     TAKEN = "SELECT (SELECT COUNT(*) FROM users WHERE external_id = $1), (SELECT COUNT(*) FROM users WHERE username = $2)";
 }
@@ -47,6 +48,8 @@ pub struct NewIdentity {
     pub subject: String,
     /// The e-mail address there.
     pub email: Option<String>,
+    /// The address of a picture of the person.
+    pub picture: Option<String>,
 }
 
 /// An account at a provider that a user can log in with.
@@ -58,6 +61,8 @@ pub struct Identity {
     pub subject: String,
     /// The e-mail address there.
     pub email: Option<String>,
+    /// The address of a picture of the person.
+    pub picture: Option<String>,
     /// Since when it is the user's.
     pub created_at: Timestamp,
     /// When it was last used, up to a minute before it was.
@@ -77,6 +82,8 @@ pub struct Claimed {
     pub name: Option<String>,
     /// A name to be found by. Not taken where it is somebody else's.
     pub username: Option<String>,
+    /// The address of a picture of them.
+    pub picture: Option<String>,
     /// The role that the groups give; `None` where the provider says nothing of groups.
     pub role: Option<Role>,
     /// The role of a new user of whose groups nothing is said.
@@ -97,6 +104,7 @@ pub enum Provisioned {
 #[derive(FromRow)]
 struct IdentifiedRow {
     identity_email: Option<String>,
+    picture: Option<String>,
     last_login_us: i64,
     #[sqlx(flatten)]
     user: UserRow,
@@ -106,6 +114,7 @@ struct IdentifiedRow {
 struct Identified {
     user: User,
     email: Option<String>,
+    picture: Option<String>,
     last_login_at: Timestamp,
 }
 
@@ -115,6 +124,7 @@ impl NewIdentity {
         text::check("issuer", Some(&self.issuer))?;
         text::check("subject", Some(&self.subject))?;
         text::check("e-mail address", self.email.as_deref())?;
+        text::check("picture", self.picture.as_deref())?;
         let subject = 1..=SUBJECT_BYTES_MAX;
         if !subject.contains(&self.subject.len()) || self.issuer.len() > ISSUER_BYTES_MAX {
             return Err(Error::Invalid("the issuer or the subject has no possible length".into()));
@@ -126,7 +136,8 @@ impl NewIdentity {
 impl Claimed {
     fn identity(&self) -> NewIdentity {
         let (issuer, subject) = (self.issuer.clone(), self.subject.clone());
-        NewIdentity { issuer, subject, email: self.email.clone() }
+        let (email, picture) = (self.email.clone(), self.picture.clone());
+        NewIdentity { issuer, subject, email, picture }
     }
 
     /// Whether what is kept says the same, and says it of late.
@@ -134,6 +145,7 @@ impl Claimed {
         let role = self.role.filter(|_| !found.user.role_is_local);
         role.is_none_or(|role| role == found.user.role)
             && (self.email.is_none() || self.email == found.email)
+            && (self.picture.is_none() || self.picture == found.picture)
             && (self.name.is_none() || found.user.name.is_some())
             && now < found.last_login_at.after(TOUCH_EVERY)
     }
@@ -170,7 +182,8 @@ async fn identified(
     let row = run!(conn, fetch_optional::<IdentifiedRow>, FIND, issuer, subject)?;
     let Some(row) = row else { return Ok(None) };
     let last_login_at = Timestamp::from_micros(row.last_login_us);
-    Ok(Some(Identified { user: row.user.read()?, email: row.identity_email, last_login_at }))
+    let (email, picture) = (row.identity_email, row.picture);
+    Ok(Some(Identified { user: row.user.read()?, email, picture, last_login_at }))
 }
 
 /// Makes an account `user`'s own; refused where it is another's.
@@ -181,8 +194,9 @@ pub(super) async fn link(
     identity: &NewIdentity,
 ) -> Result<bool, Error> {
     let (issuer, subject) = (identity.issuer.as_str(), identity.subject.as_str());
-    let (email, now) = (identity.email.as_deref(), clock.now().as_micros());
-    if run!(&mut *conn, execute, LINK, issuer, subject, user.as_str(), email, now)? == 1 {
+    let (email, picture) = (identity.email.as_deref(), identity.picture.as_deref());
+    let (id, now) = (user.as_str(), clock.now().as_micros());
+    if run!(&mut *conn, execute, LINK, issuer, subject, id, email, picture, now)? == 1 {
         return Ok(true);
     }
     match run!(conn, fetch_optional::<(String,)>, OWNER, issuer, subject)? {
@@ -243,8 +257,8 @@ async fn refresh(
         save(conn, clock, user, &applied, home, by).await?;
     }
     let (issuer, subject) = (claimed.issuer.as_str(), claimed.subject.as_str());
-    let email = claimed.email.as_deref();
-    run!(&mut *conn, execute, SEEN, issuer, subject, email, now.as_micros())?;
+    let (email, picture) = (claimed.email.as_deref(), claimed.picture.as_deref());
+    run!(&mut *conn, execute, SEEN, issuer, subject, email, picture, now.as_micros())?;
     touch(conn, &user.id, now).await?;
     applied.last_seen_at = applied.last_seen_at.max(Some(now));
     Ok(Some(applied))
@@ -252,7 +266,7 @@ async fn refresh(
 
 impl Store {
     /// The user whom a provider means, made if `may_create` and it was never seen, with what the provider says about it now:
-    /// role, e-mail address, name. One read where that is what is kept already.
+    /// role, e-mail address, name, picture. One read where that is what is kept already.
     ///
     /// An administrator who is made so by groups becomes admin of `home` as well, if that has none. Groups do not lower the
     /// last one who governs.
@@ -347,13 +361,14 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn identities_of(&self, user: &UserId) -> Result<Vec<Identity>, Error> {
-        type Row = (String, String, Option<String>, i64, i64);
+        type Row = (String, String, Option<String>, Option<String>, i64, i64);
         let mut reader = self.reader().await?;
         let rows = run!(&mut reader.conn(), fetch_all::<Row>, OF_USER, user.as_str())?;
-        let read = |(issuer, subject, email, created, last): Row| Identity {
+        let read = |(issuer, subject, email, picture, created, last): Row| Identity {
             issuer,
             subject,
             email,
+            picture,
             created_at: Timestamp::from_micros(created),
             last_login_at: Timestamp::from_micros(last),
         };

@@ -37,6 +37,7 @@ pub(crate) fn claimed(subject: &str, role: Option<Role>) -> Claimed {
         email: Some(format!("{subject}@example.org")),
         name: Some(subject.to_uppercase()),
         username: Some(subject.to_owned()),
+        picture: None,
         role,
         default_role: Role::Editor,
     }

@@ -413,6 +413,8 @@ async fn what_a_provider_says_now_is_kept(db: TestDb) {
     assert_eq!(provision(&store, &home, &unnamed).await.last_seen_at, None);
     db.clock.advance(MINUTE);
 
+    let pictured = Claimed { picture: Some("https://p.example/1".to_owned()), ..unnamed };
+    provision(&store, &home, &pictured).await;
     let moved = Claimed { email: Some("ana@new.example".to_owned()), ..claimed("ana", None) };
     let now = provision(&store, &home, &moved).await;
 
@@ -421,6 +423,11 @@ async fn what_a_provider_says_now_is_kept(db: TestDb) {
     assert_eq!(find(&store, &ana.id).await, now);
     let identities = store.identities_of(&ana.id).await.unwrap();
     assert_eq!(identities[0].email.as_deref(), Some("ana@new.example"));
+    assert_eq!(
+        identities[0].picture.as_deref(),
+        Some("https://p.example/1"),
+        "nothing else is said"
+    );
     assert_eq!(identities[0].last_login_at, db.clock.now());
     let local = UserEdit {
         email: Some(Some("ana@home.example".to_owned())),
@@ -462,6 +469,7 @@ async fn another_account_leads_to_the_same_user(db: TestDb) {
         issuer: "https://id.example.org/".to_owned(),
         subject: subject.to_owned(),
         email: None,
+        picture: None,
     };
 
     assert!(store.link_identity(&ana.id, account("a1"), &by()).await.unwrap());
