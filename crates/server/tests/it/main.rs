@@ -7,6 +7,7 @@ mod bearers;
 mod collections;
 mod connections;
 mod cookies;
+mod cors;
 mod create;
 mod documents;
 mod door;
