@@ -33,6 +33,11 @@ pub(crate) struct World {
     pub(crate) forged_key: String,
     pub(crate) revoked_key: String,
     pub(crate) disabled_key: String,
+    /// Tokens for the workspace that the service is configured for: one that reads there, and one that hands in.
+    pub(crate) home_reader: String,
+    pub(crate) home_writer: String,
+    /// A key of somebody else's that may do everything in another workspace.
+    pub(crate) foreign_key: String,
     pub(crate) ended_session: String,
     pub(crate) expired_session: String,
     foreign: HashMap<Kind, Made>,
@@ -67,9 +72,10 @@ impl World {
         let ana = user(&store, "ana", Role::Admin).await;
         let ben = user(&store, "ben", Role::Editor).await;
         let gone = user(&store, "gone", Role::Admin).await;
-        let key = key(&store, &ana, Role::Admin, true, Vec::new()).await;
+        let anas_key = key(&store, &ana, Role::Admin, true, Vec::new()).await;
         let (revoked, revoked_key) = key_and_id(&store, &ana, Role::Admin, true, Vec::new()).await;
         store.revoke_token(&revoked, &by()).await.unwrap();
+        let foreign_key = key(&store, &ben, Role::Admin, false, Vec::new()).await;
         let (_, disabled_key) = key_and_id(&store, &gone, Role::Admin, true, Vec::new()).await;
         let home = store.ensure_workspace("default").await.unwrap();
         let edit = UserEdit { is_disabled: Some(true), ..UserEdit::default() };
@@ -80,31 +86,25 @@ impl World {
         store.end_session(&ana.id, &ended, &by()).await.unwrap();
         let (_, session) = session(&store, &ana, 2 * HOUR).await;
         let csrf_token = csrf_token(service, &session).await;
-        let token = NewToken {
-            workspace: ana.workspace.clone(),
-            user: None,
-            name: "everything".to_owned(),
-            role: Role::Admin,
-            governs: true,
-            scopes: Vec::new(),
-            expires_at: None,
-        };
-        let (_, service_token) = store.create_token(token, &by()).await.unwrap().unwrap();
+        let service_token = of_nobody(&store, &ana.workspace, Role::Admin).await;
         let mut foreign = HashMap::new();
         for kind in Kind::ALL.iter().copied().filter(|kind| belongs_to_somebody(*kind)) {
             foreign.insert(kind, make(&store, &ben, kind, "").await);
         }
         Self {
             workspace: ana.workspace.to_string(),
-            forged_key: forged(&key),
-            service_token: service_token.reveal().to_owned(),
+            forged_key: forged(&anas_key),
+            service_token,
+            home_reader: of_nobody(&store, &home, Role::Viewer).await,
+            home_writer: of_nobody(&store, &home, Role::Editor).await,
             store,
             ana,
-            key,
+            key: anas_key,
             session,
             csrf_token,
             revoked_key,
             disabled_key,
+            foreign_key,
             ended_session,
             expired_session,
             foreign,
@@ -185,6 +185,21 @@ impl World {
         keys.insert(name, made.clone());
         made
     }
+}
+
+/// A service token, which governs if it is an admin's.
+async fn of_nobody(store: &Store, workspace: &WorkspaceId, role: Role) -> String {
+    let token = NewToken {
+        workspace: workspace.clone(),
+        user: None,
+        name: "a service token".to_owned(),
+        role,
+        governs: role == Role::Admin,
+        scopes: Vec::new(),
+        expires_at: None,
+    };
+    let (_, secret) = store.create_token(token, &by()).await.unwrap().unwrap();
+    secret.reveal().to_owned()
 }
 
 /// Whether a kind's things belong to a workspace or a user, and not to the installation.

@@ -37,12 +37,15 @@ const NO_OBJECT: [(&str, &str); 3] = [
     ("{*id}", "models are the installation's"),
 ];
 
+/// What SalesTrainer's plugin shows.
+const SHARED_SECRET: &str = "zebra-shared-9";
+
 /// What a route names that is for whoever is known.
 const NOTHING: Needs = Needs { permission: Permission::OwnAccount, objects: [None, None] };
 
 fn strict(settings: &mut Settings) {
     settings.admission.required = true;
-    settings.salestrainer.secrets = Keys::new(["zebra-shared-9"]);
+    settings.salestrainer.secrets = Keys::new([SHARED_SECRET]);
 }
 
 #[tokio::test]
@@ -63,7 +66,7 @@ async fn walk(database: &str, service: &Service) {
         let before = requests.count();
         match route.access {
             Access::Public => as_anybody(&requests, route).await,
-            Access::BodySecret => without_secret(&requests, route).await,
+            Access::BodySecret => with_secret(&world, &requests, route).await,
             Access::Known => {
                 as_nobody(&world, &requests, route, NOTHING).await;
                 as_owner(&world, &requests, route, NOTHING).await;
@@ -93,10 +96,29 @@ async fn as_anybody(requests: &Requests<'_>, route: &Declaration) {
     }
 }
 
-async fn without_secret(requests: &Requests<'_>, route: &Declaration) {
-    for credential in [Credential::None, Credential::Bearer("zebra-wrong")] {
-        let said = requests.send(route, &path(route, |_| None), &credential).await;
-        assert!(said.status.is_client_error(), "{route:?}: {said:?}");
+/// The shared secret opens it, and the credentials of whoever may hand in recordings in the workspace that the secret is for.
+async fn with_secret(world: &World, requests: &Requests<'_>, route: &Declaration) {
+    let path = path(route, |_| None);
+    let no_good = [
+        Credential::None,
+        Credential::Secret("zebra-wrong"),
+        Credential::Bearer("zebra-wrong"),
+        Credential::Bearer(&world.forged_key),
+        Credential::Bearer(&world.revoked_key),
+        Credential::Bearer(&world.disabled_key),
+        Credential::Bearer(&world.foreign_key),
+        Credential::Bearer(&world.home_reader),
+        Credential::Session(&world.ended_session),
+        Credential::Session(&world.expired_session),
+        Credential::Session(&world.session),
+    ];
+    for credential in no_good {
+        let said = requests.send(route, &path, &credential).await;
+        assert_eq!(said.status, StatusCode::UNAUTHORIZED, "{route:?} {credential:?}: {said:?}");
+    }
+    for credential in [Credential::Secret(SHARED_SECRET), Credential::Bearer(&world.home_writer)] {
+        let said = requests.send(route, &path, &credential).await;
+        assert_ne!(said.status, StatusCode::UNAUTHORIZED, "{route:?} {credential:?}: {said:?}");
     }
 }
 

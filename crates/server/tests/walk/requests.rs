@@ -14,6 +14,8 @@ use crate::service::Service;
 pub(crate) enum Credential<'a> {
     None,
     Bearer(&'a str),
+    /// A shared secret, in the header that stands for the one in the body.
+    Secret(&'a str),
     /// A session's cookie, as another site's page would send it too.
     Session(&'a str),
     /// The same with the token of a page of the service's own.
@@ -63,6 +65,7 @@ impl<'a> Requests<'a> {
             Credential::Bearer(secret) => {
                 request.header("authorization", format!("Bearer {secret}"))
             }
+            Credential::Secret(secret) => request.header("x-sidecar-secret", *secret),
             Credential::Session(session) => {
                 request.header("cookie", format!("session_token={session}"))
             }
