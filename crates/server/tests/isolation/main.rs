@@ -74,7 +74,7 @@ async fn wander(database: &str, service: Service) {
 }
 
 /// Routes that know their callers, but for those that end the callers' own credentials, and with them the walk, and those that
-/// wait for a transcript that nobody here makes.
+/// wait for a transcript that nobody here makes. What is open to everybody names nothing that is anybody's.
 fn is_worth_it(route: &Declaration) -> bool {
     let ends_sessions = route.method == Method::DELETE && route.path.contains("sessions");
     let changes_tokens = route.method != Method::GET && route.path.contains("tokens");
@@ -88,6 +88,8 @@ struct Asked<'a> {
     /// The number of the caller's workspace.
     caller: usize,
     key: &'a str,
+    /// Whether the path names what is another workspace's.
+    names_foreign: bool,
     method: Method,
     path: String,
     body: Option<String>,
@@ -111,18 +113,21 @@ impl Asked<'_> {
 fn ask<'a>(town: &'a Town, routes: &[Declaration], draw: &mut Draw) -> Asked<'a> {
     let route = draw.one_of(routes);
     let caller = draw.below(WORKSPACES);
+    let mut names_foreign = false;
     let segments = route.path.split('/').map(|segment| {
-        if segment.starts_with('{') {
-            town.name_for(route, segment, caller, draw)
-        } else {
-            segment.to_owned()
+        if !segment.starts_with('{') {
+            return segment.to_owned();
         }
+        let named = town.name_for(route, segment, caller, draw);
+        names_foreign |= named.is_foreign;
+        named.text
     });
     let path = segments.collect::<Vec<_>>().join("/");
     let query = town.query(caller, draw);
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&route.method);
     Asked {
         caller,
+        names_foreign,
         key: town.key(caller, draw),
         method: route.method.clone(),
         path: if route.method == Method::GET { format!("{path}{query}") } else { path },
@@ -130,8 +135,11 @@ fn ask<'a>(town: &'a Town, routes: &[Declaration], draw: &mut Draw) -> Asked<'a>
     }
 }
 
-/// Nothing in the answer is another workspace's: no text, and no id that the caller has not named itself.
+/// Whoever names what is another workspace's is refused, and nothing in any answer is: no text, and no id that the caller has
+/// not named itself.
 fn check(town: &Town, asked: &Asked<'_>, answer: &Answer, seed: u64) {
+    let is_refused = answer.status.is_client_error();
+    assert!(!asked.names_foreign || is_refused, "seed {seed}: {asked:?}: {}", answer.status);
     let text = String::from_utf8_lossy(&answer.body);
     let headers = answer.headers.values().filter_map(|value| value.to_str().ok());
     let all = headers.fold(text.into_owned(), |text, value| text + "\n" + value);

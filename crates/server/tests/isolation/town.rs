@@ -1,8 +1,10 @@
 //! Many workspaces, each full of things that say whose they are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 
 use hansard_domain::access::{Kind, Role};
+use hansard_domain::id::Id;
 use hansard_domain::job::{TranscribeOptions, Visibility};
 use hansard_domain::source::Source;
 use hansard_server::{Declaration, NamedBy};
@@ -17,6 +19,12 @@ use crate::things::{Made, key, make, transcribed, user};
 /// Recordings of each workspace that have a transcript.
 const TRANSCRIBED: usize = 5;
 
+/// Kinds of which each workspace has one that its owner never names.
+const KEPT_KINDS: usize = 9;
+
+/// Topics that every installation has, numbered from 1.
+const SEEDED_TOPICS: usize = 21;
+
 /// Letters of an id behind its prefix.
 const ID_LETTERS: usize = 26;
 
@@ -24,10 +32,27 @@ pub(crate) struct Town {
     users: Vec<User>,
     /// For each workspace: a key that may do everything there, and one that only reads.
     keys: Vec<[String; 2]>,
-    /// For each kind: whose, and what.
-    things: HashMap<Kind, Vec<(usize, Made)>>,
+    things: HashMap<Kind, Vec<Thing>>,
     owners: HashMap<String, usize>,
     recordings: usize,
+    /// What all kept things were in the beginning, by their ids.
+    before: BTreeMap<String, String>,
+}
+
+/// Something that belongs to a workspace.
+struct Thing {
+    /// The number of the workspace.
+    owner: usize,
+    made: Made,
+    /// Its owner never names it, so whoever changes it is somebody else.
+    is_kept: bool,
+}
+
+/// A value for a parameter of a path.
+pub(crate) struct Named {
+    pub(crate) text: String,
+    /// Whether it is another workspace's.
+    pub(crate) is_foreign: bool,
 }
 
 /// What all text of a workspace holds.
@@ -43,25 +68,30 @@ impl Town {
             things: HashMap::new(),
             owners: HashMap::new(),
             recordings,
+            before: BTreeMap::new(),
         };
         for number in 0..workspaces {
             let user = user(store, &marker(number), Role::Editor).await;
             let all = key(store, &user, Role::Admin, false, Vec::new()).await;
             let reads = key(store, &user, Role::Viewer, false, Vec::new()).await;
             town.keys.push([all, reads]);
-            town.owners.insert(user.workspace.to_string(), number);
-            town.owners.insert(user.id.to_string(), number);
-            for _ in 0..TRANSCRIBED {
-                let made = transcribed(store, &user, &marker(number)).await;
-                town.note(Kind::Recording, number, made.recording);
-                town.note(Kind::Job, number, made.job);
-                town.note(Kind::Transcript, number, made.transcript);
+            let workspace = Made { id: user.workspace.to_string(), serial: 0 };
+            town.note(Kind::Workspace, number, workspace, false);
+            let itself = Made { id: user.id.to_string(), serial: user.serial };
+            town.note(Kind::User, number, itself, false);
+            for index in 0..TRANSCRIBED {
+                let (made, is_kept) =
+                    (transcribed(store, &user, &marker(number)).await, index == 0);
+                town.note(Kind::Recording, number, made.recording, is_kept);
+                town.note(Kind::Job, number, made.job, is_kept);
+                town.note(Kind::Transcript, number, made.transcript, is_kept);
             }
             town.users.push(user);
         }
         for (number, user) in town.users.clone().iter().enumerate() {
             town.furnish(store, number, user).await;
         }
+        town.before = town.kept(store).await;
         town
     }
 
@@ -89,8 +119,9 @@ impl Town {
             let accepted = accepted.unwrap();
             let (recording, job) = (accepted.recording, accepted.job);
             let made = Made { id: recording.id.to_string(), serial: recording.serial };
-            self.note(Kind::Recording, number, made);
-            self.note(Kind::Job, number, Made { id: job.id.to_string(), serial: job.serial });
+            self.note(Kind::Recording, number, made, false);
+            let made = Made { id: job.id.to_string(), serial: job.serial };
+            self.note(Kind::Job, number, made, false);
         }
         for kind in [
             Kind::Upload,
@@ -100,54 +131,63 @@ impl Town {
             Kind::Session,
             Kind::Collection,
         ] {
-            let made = make(store, user, kind, "").await;
-            self.note(kind, number, made);
+            for is_kept in [false, true] {
+                let made = make(store, user, kind, "").await;
+                self.note(kind, number, made, is_kept);
+            }
         }
     }
 
-    fn note(&mut self, kind: Kind, owner: usize, made: Made) {
+    fn note(&mut self, kind: Kind, owner: usize, made: Made, is_kept: bool) {
         self.owners.insert(made.id.clone(), owner);
-        self.things.entry(kind).or_default().push((owner, made));
+        self.things.entry(kind).or_default().push(Thing { owner, made, is_kept });
     }
 
     pub(crate) fn key(&self, caller: usize, draw: &mut Draw) -> &str {
         &self.keys[caller][usize::from(draw.once_in(4))]
     }
 
-    /// A value for a parameter: of the caller's own as often as of somebody else's.
+    /// A value for a parameter: of the caller's own as often as of anybody's.
     pub(crate) fn name_for(
         &self,
         route: &Declaration,
         segment: &str,
         caller: usize,
         draw: &mut Draw,
-    ) -> String {
+    ) -> Named {
         let name = segment.trim_matches(['{', '}', '*']);
         let needs = route.access.wanted();
         let object = needs
             .and_then(|needs| needs.objects().find(|object| object.parameter == name).copied());
-        let Some(object) = object else { return "1".to_owned() };
-        match self.some(object.kind, caller, draw) {
-            Some(made) => match object.by {
-                NamedBy::Serial | NamedBy::SerialOrNothing => made.serial.to_string(),
-                NamedBy::Id | NamedBy::UserName => made.id.clone(),
-            },
-            None => self.users[draw.below(self.users.len())].id.to_string(),
-        }
+        // Topics are everybody's, and what is no object of anybody's has no owner either.
+        let Some((object, thing)) =
+            object.and_then(|object| Some((object, self.some(object.kind, caller, draw)?)))
+        else {
+            return Named { text: (1 + draw.below(SEEDED_TOPICS)).to_string(), is_foreign: false };
+        };
+        let text = match object.by {
+            NamedBy::Serial | NamedBy::SerialOrNothing => thing.made.serial.to_string(),
+            NamedBy::Id | NamedBy::UserName => thing.made.id.clone(),
+        };
+        // A user is no workspace's: whoever has the id may make somebody a member.
+        let is_foreign = thing.owner != caller && object.kind != Kind::User;
+        Named { text, is_foreign }
     }
 
-    fn some(&self, kind: Kind, caller: usize, draw: &mut Draw) -> Option<&Made> {
+    fn some(&self, kind: Kind, caller: usize, draw: &mut Draw) -> Option<&Thing> {
         let all = self.things.get(&kind)?;
-        if draw.once_in(2) {
-            return Some(&draw.one_of(all).1);
+        let foreign = draw.one_of(all);
+        if foreign.owner != caller && draw.once_in(2) {
+            return Some(foreign);
         }
-        let own: Vec<_> = all.iter().filter(|(owner, _)| *owner == caller).collect();
-        Some(&draw.one_of(&own).1)
+        let own: Vec<_> =
+            all.iter().filter(|thing| thing.owner == caller && !thing.is_kept).collect();
+        Some(own[draw.below(own.len())])
     }
 
     /// Filters that lists have, most of which a route will not know.
     pub(crate) fn query(&self, caller: usize, draw: &mut Draw) -> String {
-        let recording = self.some(Kind::Recording, caller, draw).map_or("", |made| &made.id);
+        let recording = self.some(Kind::Recording, caller, draw).map_or("", |thing| &thing.made.id);
         let other = draw.below(self.users.len());
         match draw.below(8) {
             0 => "?limit=100".to_owned(),
@@ -163,7 +203,7 @@ impl Town {
     /// A body that names things of others, and marks what it changes as the caller's.
     pub(crate) fn body(&self, caller: usize, draw: &mut Draw) -> String {
         let text = marker(caller);
-        let mut some = |kind| self.some(kind, caller, draw).cloned();
+        let mut some = |kind| self.some(kind, caller, draw).map(|thing| thing.made.clone());
         let (recording, job) = (some(Kind::Recording), some(Kind::Job));
         let (upload, collection) = (some(Kind::Upload), some(Kind::Collection));
         let id = |made: &Option<Made>| made.as_ref().map(|made| made.id.clone());
@@ -193,8 +233,12 @@ impl Town {
         })
     }
 
-    /// Nobody has changed what is another's: whatever a title says, its workspace said.
+    /// Nobody has changed what is another's, neither what its owner never touches nor what a title says.
     pub(crate) async fn check_rows(&self, store: &Store) {
+        let after = self.kept(store).await;
+        for (id, was) in &self.before {
+            assert_eq!(after.get(id), Some(was), "somebody else has changed {id}");
+        }
         for (number, user) in self.users.iter().enumerate() {
             let (mut before, mut seen) = (None, 0);
             loop {
@@ -216,4 +260,47 @@ impl Town {
             assert!(seen > 0, "workspace {number} is empty");
         }
     }
+
+    /// All kept things as they are now, by their ids.
+    async fn kept(&self, store: &Store) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (kind, things) in &self.things {
+            for Thing { owner, made, .. } in things.iter().filter(|thing| thing.is_kept) {
+                let row = row_of(store, &self.users[*owner], *kind, &made.id).await;
+                kept.insert(made.id.clone(), row);
+            }
+        }
+        assert_eq!(kept.len(), self.users.len() * KEPT_KINDS);
+        kept
+    }
+}
+
+/// Everything that the store says about something that is there.
+async fn row_of(store: &Store, user: &User, kind: Kind, id: &str) -> String {
+    fn found<T: Debug>(row: Result<Option<T>, hansard_store::Error>) -> String {
+        format!("{:?}", row.unwrap().expect("it is there"))
+    }
+    let home = &user.workspace;
+    match kind {
+        Kind::Recording => found(store.find_recording(home, &parse(id)).await),
+        Kind::Job => found(store.find_job(home, &parse(id)).await),
+        Kind::Transcript => found(store.find_transcript(home, &parse(id)).await),
+        Kind::Upload => found(store.find_upload(home, &parse(id)).await),
+        Kind::Endpoint => found(store.find_endpoint(home, &parse(id)).await),
+        Kind::Delivery => found(store.find_delivery(home, &parse(id)).await),
+        Kind::Token => {
+            let check = store.find_token(&parse(id)).await;
+            found(check.map(|check| check.map(|check| check.token)))
+        }
+        Kind::Collection => found(store.find_collection(home, &parse(id)).await),
+        Kind::Session => {
+            let sessions = store.sessions_of(&user.id).await.unwrap();
+            found(Ok(sessions.into_iter().find(|session| session.id.as_str() == id)))
+        }
+        Kind::User | Kind::Workspace | Kind::Topic => unreachable!("none of these is kept"),
+    }
+}
+
+fn parse<I: Id>(id: &str) -> I {
+    I::parse(id).unwrap()
 }
