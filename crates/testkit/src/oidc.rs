@@ -66,6 +66,12 @@ impl OidcProvider {
         count.as_u64().expect("provider.mjs counts")
     }
 
+    /// What it was sent last for a code, and what it gave for it: `code`, `code_verifier`, `access_token`, `id_token` and
+    /// what else belongs to them.
+    pub fn last_exchange(&self) -> Value {
+        self.script.ask("exchange", &Value::Null)
+    }
+
     /// Signs with a new key from now on, and no longer publishes the old one. Everybody has to log in again.
     pub fn rotate_keys(&self) {
         self.script.ask("rotate", &Value::Null);

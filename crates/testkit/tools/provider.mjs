@@ -19,6 +19,7 @@ const accounts = new Map();
 const requests = {};
 const cookieKey = randomBytes(32).toString('base64url');
 let keys = 0;
+let exchange = {};
 let answer = signingWith(newKey());
 
 function newKey() {
@@ -49,6 +50,9 @@ function signingWith(key) {
     pkce: { required: () => true },
     features: { rpInitiatedLogout: { enabled: true, logoutSource: logOut } },
     ttl: { IdToken: Number(id_token_seconds), AccessToken: 3600, Interaction: 3600, Session: 86400, Grant: 86400 },
+  });
+  provider.on('grant.success', ({ oidc, body }) => {
+    exchange = { ...oidc.params, ...body };
   });
   for (const event of ['server_error', 'authorization.error', 'grant.error', 'end_session.error']) {
     provider.on(event, (_context, error) => console.error(event, error));
@@ -93,6 +97,7 @@ async function hangUp() {
 await serve({
   claim: ({ login, claims }) => { accounts.set(login, claims); },
   requests: ({ path }) => requests[path] ?? 0,
+  exchange: () => exchange,
   rotate: () => { answer = signingWith(newKey()); },
   stop: hangUp,
   start: listen,

@@ -63,10 +63,27 @@ impl Answer {
 
     /// The value of a cookie that it sets.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
-        let text = self.text();
-        let begin = format!("set-cookie: {name}=");
-        let line = text.lines().find_map(|line| line.strip_prefix(&begin))?;
-        line.split(';').next().map(str::to_owned)
+        self.cookies().into_iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    /// Names and values of all cookies that it sets.
+    pub(crate) fn cookies(&self) -> Vec<(String, String)> {
+        let pairs = self.headers("set-cookie");
+        let pairs = pairs.filter_map(|line| line.split(';').next()?.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Where it leads.
+    pub(crate) fn location(&self) -> String {
+        let location = self.headers("location").next();
+        location.unwrap_or_else(|| panic!("it leads nowhere: {}", self.text())).to_owned()
+    }
+
+    fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let end = self.bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let head = std::str::from_utf8(&self.bytes[..end.unwrap_or(self.bytes.len())]).unwrap();
+        let lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "other tests need more of it")]
 mod beside;
 mod http;
+mod login;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod program;
@@ -17,6 +18,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use hansard_server::declarations;
+use hansard_testkit::oidc::{CLIENT_ID, CLIENT_SECRET, OidcProvider};
+use hansard_testkit::port::Port;
 use hansard_testkit::process::Process;
 use hansard_testkit::secrets::Secrets;
 use hansard_testkit::tools;
@@ -24,6 +27,7 @@ use serde_json::{Value, json};
 
 use beside::{Beside, on_both};
 use http::{Answer, Asked, ask};
+use login::log_in_at;
 
 /// How long anything may take.
 const BOUND: Duration = Duration::from_secs(60);
@@ -39,6 +43,8 @@ struct Heard {
     never: Secrets,
     /// Those that the database has to hold, since something is signed with them.
     signing: Secrets,
+    /// Those that answers tell their own session's pages, and nothing else holds.
+    told: Secrets,
     /// Answers, with the requests that they are to.
     answers: Vec<(String, Vec<u8>)>,
 }
@@ -75,7 +81,10 @@ impl Heard {
 
 fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
     let mut heard = Heard::default();
-    let settings = settings(&mut heard);
+    let port = Port::reserve();
+    let home = format!("http://{}", port.address());
+    let provider = OidcProvider::start(&format!("{home}/auth/callback"), &format!("{home}/"));
+    let settings = settings(&mut heard, &home, provider.issuer());
     let environment: Vec<_> =
         settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let run = |args: &[&str], input: &str| run(beside, &environment, args, input);
@@ -100,7 +109,7 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
     let shown = run(&["config", "show"], "");
     heard.answers.push(("config show".to_owned(), [shown.0.into_bytes(), shown.1].concat()));
 
-    let mut serve = beside.command(&["serve", "--bind", "127.0.0.1:0"]);
+    let mut serve = beside.command(&["serve", "--bind", &port.address().to_string()]);
     serve.args(["--log-level", "trace"]).envs(environment.iter().copied());
     let service = Process::start(&mut serve);
     let line = service.wait_for_line(BOUND, |line| line.starts_with("listening on http://"));
@@ -109,10 +118,13 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
         credentials.push(environment.iter().find(|(name, _)| *name == key).unwrap().1.to_owned());
     }
     let session = log_in(&mut heard, &address, "ana@example.org", &password);
+    let logged_in = log_in_at(&mut heard, &address, &provider);
+    let sessions = [session, logged_in.session];
+    credentials.push(logged_in.id_token);
     give_secrets_in_wrong_places(&mut heard, &address, &credentials, &environment);
     let made = make_secrets(&mut heard, &address, &credentials[0]);
     credentials.extend(made);
-    ask_for_everything(&mut heard, &address, &credentials, &session);
+    ask_for_everything(&mut heard, &address, &credentials, &sessions);
     service.terminate();
     assert!(service.wait(BOUND).success(), "{}", service.output());
 
@@ -120,8 +132,12 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
     for (what, answer) in &heard.answers {
         complaints.extend(heard.complaints(what, answer));
     }
-    complaints.extend(heard.never.find_in_folder(&beside.desk.path("data")));
-    complaints.extend(heard.never.find("the database", &dump(beside)));
+    let database = dump(beside);
+    for secrets in [&heard.never, &heard.told] {
+        complaints.extend(secrets.find_in_folder(&beside.desk.path("data")));
+        complaints.extend(secrets.find("the database", &database));
+    }
+    complaints.extend(heard.told.find("the output", service.output().as_bytes()));
     assert!(
         service.output().contains("TRACE") || service.output().contains("trace"),
         "nothing was traced"
@@ -132,7 +148,7 @@ fn no_secret_is_printed_stored_logged_or_answered(beside: &Beside) {
 }
 
 /// Every secret that there is a setting for.
-fn settings(heard: &mut Heard) -> Vec<(String, String)> {
+fn settings(heard: &mut Heard, home: &str, issuer: &str) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = [
         "API_KEY",
         "READ_KEY",
@@ -147,7 +163,6 @@ fn settings(heard: &mut Heard) -> Vec<(String, String)> {
         "GOOGLE_CLIENT_SECRET",
         "AUTHENTIK_CLIENT_SECRET",
         "HANSARD__KEYCLOAK__CLIENT_SECRET",
-        "HANSARD__OIDC__CLIENT_SECRET",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
@@ -158,7 +173,13 @@ fn settings(heard: &mut Heard) -> Vec<(String, String)> {
     let signing = BASE64_STANDARD.encode(secret("callback"));
     heard.never.keep("the key of callbacks", &signing);
     settings.push(("HANSARD__DELIVERY__CALLBACK_SECRET".to_owned(), format!("whsec_{signing}")));
+    heard.never.keep("HANSARD__OIDC__CLIENT_SECRET", CLIENT_SECRET);
     let plain = [
+        ("HANSARD__SERVER__PUBLIC_URL", home),
+        ("HANSARD__OIDC__CLIENT_ID", CLIENT_ID),
+        ("HANSARD__OIDC__CLIENT_SECRET", CLIENT_SECRET),
+        ("HANSARD__OIDC__ISSUER_URL", issuer),
+        ("HANSARD__OIDC__AUDIENCE", CLIENT_ID),
         ("MOCK_TRANSCRIBE", "1"),
         ("HANSARD__STORE__DATA_DIR", "data"),
         ("S3_BUCKET", "talks"),
@@ -174,8 +195,6 @@ fn settings(heard: &mut Heard) -> Vec<(String, String)> {
         ("AUTHENTIK_EXPECTED_AUDIENCE", "hansard"),
         ("HANSARD__KEYCLOAK__CLIENT_ID", "hansard"),
         ("HANSARD__KEYCLOAK__ISSUER_URL", "http://127.0.0.1:1/keycloak"),
-        ("HANSARD__OIDC__CLIENT_ID", "hansard"),
-        ("HANSARD__OIDC__ISSUER_URL", "http://127.0.0.1:1/oidc"),
         // Each of many requests shows a wrong one, and all of them are to be answered.
         ("HANSARD__LIMITS__REQUESTS_PER_MINUTE", "0"),
         ("HANSARD__LIMITS__ANONYMOUS_PER_MINUTE", "0"),
@@ -271,7 +290,12 @@ fn make_secrets(heard: &mut Heard, address: &str, key: &str) -> Vec<String> {
 }
 
 /// Every route, with every credential, in each place that credentials have.
-fn ask_for_everything(heard: &mut Heard, address: &str, credentials: &[String], session: &str) {
+fn ask_for_everything(
+    heard: &mut Heard,
+    address: &str,
+    credentials: &[String],
+    sessions: &[String],
+) {
     for route in declarations() {
         let waits = route.path.contains("/audio/trans") || route.path.contains("transcribe-upload");
         let ends = route.method == "DELETE" && route.path.contains("sessions");
@@ -290,8 +314,10 @@ fn ask_for_everything(heard: &mut Heard, address: &str, credentials: &[String], 
                 &Asked::of(method, &path).with("x-api-key", &format!("{credential}x")),
             );
         }
-        let cookie = format!("session_token={session}");
-        heard.ask(address, &Asked::of(method, &path).with("cookie", &cookie));
+        for session in sessions {
+            let cookie = format!("session_token={session}");
+            heard.ask(address, &Asked::of(method, &path).with("cookie", &cookie));
+        }
     }
 }
 
