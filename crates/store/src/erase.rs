@@ -11,7 +11,7 @@ use sqlx::FromRow;
 
 use crate::audit::{self, By, NewAudit};
 use crate::backend::{Conn, Statement, run, statements};
-use crate::{Clock, Error, Store, deliveries, users};
+use crate::{Clock, Error, Store, deliveries, tokens, users};
 
 /// Rows that one transaction removes, so that no writer waits long.
 const BATCH: i64 = 200;
@@ -37,8 +37,8 @@ statements! {
     SHUT_OUT = "UPDATE users SET disabled_at_us = COALESCE(disabled_at_us, $2), \
         erasing_at_us = COALESCE(erasing_at_us, $2), external_id = NULL, email = NULL, email_key = NULL, username = NULL, \
         name = NULL, password_hash = NULL, updated_at_us = $2 WHERE id = $1";
-    REVOKE = "UPDATE tokens SET revoked_at_us = $3 WHERE (user_id = $1 OR workspace_id = $2) \
-        AND (revoked_at_us IS NULL OR revoked_at_us > $3)";
+    LIVE_TOKENS = "SELECT id FROM tokens WHERE (user_id = $1 OR workspace_id = $2) \
+        AND (revoked_at_us IS NULL OR revoked_at_us > $3) ORDER BY serial";
     DELETE_IDENTITIES = "DELETE FROM identities WHERE user_id = $1";
     LEAVE_OTHERS = "DELETE FROM memberships WHERE user_id = $1 AND workspace_id <> $2";
     RECORDINGS = "SELECT id FROM recordings WHERE workspace_id = $1 ORDER BY serial LIMIT $2";
@@ -63,7 +63,9 @@ statements! {
     FORGET_ADDRESSES = "UPDATE audit_log SET address = NULL WHERE actor_id = $1";
     FORGET_TOKEN_ADDRESSES = "UPDATE audit_log SET address = NULL \
         WHERE actor_id IN (SELECT id FROM tokens WHERE user_id = $1)";
-    FORGET_LOGIN_ADDRESSES = "UPDATE audit_log SET address = NULL WHERE subject_id = $1 AND actor_kind = 'anonymous'";
+    /// The user at the door: somebody whom nobody knew yet, or for whom the service did what a login leads to.
+    FORGET_LOGIN_ADDRESSES = "UPDATE audit_log SET address = NULL WHERE actor_kind IN ('anonymous', 'system') \
+        AND (subject_id = $1 OR subject_id IN (SELECT id FROM tokens WHERE user_id = $1))";
     /// Objects that are still written are left to the sweep, which knows when nobody writes them any more.
     SWEEP_NOW = "UPDATE media_objects SET due_us = $2 WHERE workspace_id = $1 AND state = 'deleting'";
     UNSWEPT = "SELECT COUNT(*) FROM media_objects WHERE workspace_id = $1 AND state <> 'writing'";
@@ -163,6 +165,12 @@ impl From<CountsRow> for Erased {
     }
 }
 
+/// An id that stands in `table`.
+fn read_id<I: Id>(table: &'static str, id: String) -> Result<I, Error> {
+    let reason = "it has no valid id".to_owned();
+    I::parse(&id).map_err(|_| Error::Corrupt { table, id, reason })
+}
+
 /// What the first step says.
 enum Begun {
     Yes { workspace: WorkspaceId, counted: Erased },
@@ -171,16 +179,20 @@ enum Begun {
 }
 
 /// Shuts the user out, and counts what there is to remove.
-async fn begin(conn: &mut Conn<'_>, clock: &Clock, user: &UserId) -> Result<Begun, Error> {
+async fn begin(conn: &mut Conn<'_>, clock: &Clock, user: &UserId, by: &By) -> Result<Begun, Error> {
     let Some(locked) = users::lock(conn, user).await? else { return Ok(Begun::Missing) };
     if locked.is_last_admin() {
         return Ok(Begun::LastAdmin);
     }
     let workspace = locked.user.workspace;
-    let (id, home, now) = (user.as_str(), workspace.as_str(), clock.now().as_micros());
+    let (id, home, at) = (user.as_str(), workspace.as_str(), clock.now());
+    let now = at.as_micros();
     let counted = run!(&mut *conn, fetch_one::<CountsRow>, COUNTS, home, id)?.into();
     run!(&mut *conn, execute, SHUT_OUT, id, now)?;
-    run!(&mut *conn, execute, REVOKE, id, home, now)?;
+    // One by one: the log tells of each when it was last used, and nothing else will.
+    for (token,) in run!(&mut *conn, fetch_all::<(String,)>, LIVE_TOKENS, id, home, now)? {
+        tokens::revoke(conn, clock, &read_id("tokens", token)?, at, by).await?;
+    }
     run!(&mut *conn, execute, DELETE_IDENTITIES, id)?;
     run!(&mut *conn, execute, LEAVE_OTHERS, id, home)?;
     users::end_sessions(conn, user).await?;
@@ -263,8 +275,9 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] where something is just put into the workspace, or where the database or the media store fails.
     pub async fn erase_user(&self, user: &UserId, by: &By) -> Result<Erasure, Error> {
-        let (clock, id) = (self.clock().clone(), user.clone());
-        let begun = self.write(move |conn| Box::pin(async move { begin(conn, &clock, &id).await }));
+        let (clock, id, begun_by) = (self.clock().clone(), user.clone(), by.clone());
+        let begun = self
+            .write(move |conn| Box::pin(async move { begin(conn, &clock, &id, &begun_by).await }));
         let (workspace, counted) = match begun.await? {
             Begun::Yes { workspace, counted } => (workspace, counted),
             Begun::Missing => return Ok(Erasure::Missing),
@@ -291,11 +304,7 @@ impl Store {
         let mut reader = self.reader().await?;
         let (conn, home) = (&mut reader.conn(), workspace.as_str());
         let rows = run!(conn, fetch_all::<(String,)>, statement, home, BATCH)?;
-        let read = |(id,): (String,)| {
-            let reason = "it has no valid id".to_owned();
-            I::parse(&id).map_err(|_| Error::Corrupt { table: "workspaces", id, reason })
-        };
-        rows.into_iter().map(read).collect()
+        rows.into_iter().map(|(id,)| read_id("workspaces", id)).collect()
     }
 
     async fn erase_recordings(&self, workspace: &WorkspaceId) -> Result<(), Error> {

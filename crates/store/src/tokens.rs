@@ -248,7 +248,7 @@ fn entry(kind: AuditKind, token: &Token) -> NewAudit {
 }
 
 /// Revokes token `id` at `at`, unless it is revoked by then, and says so in the log, with its last use.
-async fn revoke(
+pub(crate) async fn revoke(
     conn: &mut Conn<'_>,
     clock: &Clock,
     id: &TokenId,

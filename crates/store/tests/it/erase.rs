@@ -1,9 +1,10 @@
 //! Erasing a user with all that is theirs.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hansard_domain::access::Role;
-use hansard_store::audit::AuditFilter;
+use hansard_store::audit::{ActorRef, AuditFilter, By};
 use hansard_store::endpoints::NewEndpoint;
 use hansard_store::sessions::NewSession;
 use hansard_store::tokens::{NewJwt, NewToken, secret_hash};
@@ -37,7 +38,10 @@ fn key(user: &User) -> NewToken {
 /// Puts something of everything into the personal workspace of a user whom a provider knows.
 async fn full(store: &Store) -> User {
     let home = workspace(store).await;
-    let ana = match store.provision(&claimed("ana", None), &home, true, &by()).await.unwrap() {
+    let at_the_door =
+        By { address: Some(Ipv4Addr::LOCALHOST.into()), ..By::actor(ActorRef::SYSTEM) };
+    let provisioned = store.provision(&claimed("ana", None), &home, true, &at_the_door).await;
+    let ana = match provisioned.unwrap() {
         Provisioned::User(user) => *user,
         other => panic!("nobody comes in: {other:?}"),
     };
@@ -62,13 +66,13 @@ async fn full(store: &Store) -> User {
         role: Role::Editor,
         expires_at: store.clock().now().after(HOUR),
     };
-    store.note_jwt(jwt, &by()).await.unwrap();
+    store.note_jwt(jwt, &at_the_door).await.unwrap();
     let session = NewSession {
         hash: secret_hash("one"),
         user: ana.id.clone(),
         method: "oidc".to_owned(),
         user_agent: None,
-        address: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        address: Some(Ipv4Addr::LOCALHOST.into()),
         idle: HOUR,
         lifetime: HOUR,
     };
@@ -85,6 +89,7 @@ async fn all_that_is_a_users_goes_and_is_reported(db: TestDb) {
     user(&store, "root", Role::Admin).await;
     let ana = full(&store).await;
     let events = db.count("SELECT COUNT(*) FROM events").await.unsigned_abs();
+    assert!(db.count("SELECT COUNT(*) FROM audit_log WHERE address IS NOT NULL").await >= 2);
 
     let Erasure::Done(erased) = store.erase_user(&ana.id, &by()).await.unwrap() else {
         panic!("it is not done")
@@ -121,6 +126,8 @@ async fn all_that_is_a_users_goes_and_is_reported(db: TestDb) {
         ("SELECT COUNT(*) FROM users", 1),
         ("SELECT COUNT(*) FROM workspaces", 2),
         ("SELECT COUNT(*) FROM audit_log WHERE address IS NOT NULL", 0),
+        // What is written when a token ends: its last use, which nothing else tells any more.
+        ("SELECT COUNT(*) FROM audit_log WHERE kind = 'token.revoked'", 3),
     ] {
         assert_eq!(db.count(table).await, left, "{table}");
     }
