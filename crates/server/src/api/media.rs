@@ -5,7 +5,7 @@ use std::ops::Range;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hansard_domain::id::RecordingId;
+use hansard_domain::id::{Id, RecordingId};
 use hansard_domain::problem::ProblemCode;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
@@ -79,8 +79,9 @@ pub(crate) async fn get_media(
     let body = if method == Method::HEAD || range.is_empty() {
         Body::empty()
     } else {
-        // Players ask for one part after the other: who begins takes it away.
-        if range.start == 0 {
+        // Players ask for one part after the other: who begins takes it away, wherever that is.
+        let begins = app.door().throttle.begins(&app, &caller, id.as_str());
+        if begins || range.start == 0 {
             note_exported(&app, &caller, &id, "media").await?;
         }
         Body::from_stream(app.store().media().read(&media.key, range.clone()).await?)

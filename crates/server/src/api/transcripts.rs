@@ -157,7 +157,9 @@ pub(crate) async fn get_transcript(
     };
     let head = app.store().find_transcript(caller.reach(), &id).await?;
     let head = head.ok_or(Problem::new(ProblemCode::TranscriptNotFound))?;
-    if format != Format::Json && method == Method::GET {
+    // Whoever asks for no format reads; whoever names one takes it away.
+    let is_export = query.format.is_some() || format != Format::Json;
+    if is_export && method == Method::GET {
         note_exported(&app, &caller, &id, format.name()).await?;
     }
     Ok(answer(&app, head, format))

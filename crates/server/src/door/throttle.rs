@@ -8,6 +8,7 @@ use std::time::Duration;
 use hansard_domain::access::Actor;
 use hansard_domain::id::Id;
 use hansard_domain::problem::ProblemCode;
+use hansard_store::audit::ActorRef;
 use http::header::HeaderMap;
 
 use crate::App;
@@ -24,6 +25,9 @@ const ACCOUNT_FORGETS: Duration = Duration::from_secs(60);
 
 /// Refusals of one address that are written into the audit log, a minute.
 const NOTED_PER_MINUTE: u32 = 30;
+
+/// How long whoever has asked for one part of something goes on with it.
+const GOES_ON: Duration = Duration::from_secs(10 * 60);
 
 /// Counts requests and failures. `None` is no limit.
 #[derive(Debug)]
@@ -207,6 +211,14 @@ impl Throttle {
     pub(crate) fn may_note(&self, app: &App, address: IpAddr) -> bool {
         let rate = Rate::new(NOTED_PER_MINUTE, NOTED_PER_MINUTE);
         let key = of_address("noted", address);
+        rate.is_none_or(|rate| self.limits.take(key, rate, 1, app.clock().now()).is_ok())
+    }
+
+    /// Whether `caller` begins to fetch `subject`: has asked for no part of it for a while.
+    pub(crate) fn begins(&self, app: &App, caller: &Caller, subject: &str) -> bool {
+        let ActorRef { kind, id } = ActorRef::from(&caller.principal().actor);
+        let key = Key::new("part", &format!("{kind} {} {subject}", id.unwrap_or_default()));
+        let rate = Rate::one_each(GOES_ON, 1);
         rate.is_none_or(|rate| self.limits.take(key, rate, 1, app.clock().now()).is_ok())
     }
 }

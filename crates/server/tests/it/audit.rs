@@ -179,22 +179,27 @@ async fn what_is_deleted_or_taken_away_is_in_the_log() {
         ana.send(request.body(axum::body::Body::empty()).unwrap()).await
     };
 
-    // To look at it is not to take it away, and neither is to go on with it.
+    // To look at it is not to take it away.
     ana.get(&transcript).await;
     ana.call(Method::HEAD, &media).await;
     ana.call(Method::HEAD, &format!("{transcript}?format=srt")).await;
-    part("bytes=8-").await;
+    ana.call(Method::HEAD, &format!("{transcript}?format=json")).await;
     assert!(kinds(&ana, "kind=object.exported").await.is_empty());
+    // Neither is to go on with it; but to leave the first byte to others is.
+    part("bytes=1-").await;
+    part("bytes=8-").await;
     ana.get(&format!("{transcript}?format=srt")).await;
+    ana.get(&format!("{transcript}?format=json")).await;
     ana.get(&media).await;
     part("bytes=0-3").await;
     let exported = ana.get(&format!("{AUDIT}?kind=object.exported")).await;
-    let forms = [json!({"form": "media"}), json!({"form": "media"}), json!({"form": "srt"})];
+    let forms = ["media", "media", "json", "srt", "media"].map(|form| json!({ "form": form }));
     assert_eq!(column(&exported, "data"), forms);
     let (recording_id, transcript_id) = (json!(recording), json!(transcribed.transcript.id));
     assert_eq!(
         column(&exported, "subject_id"),
-        [recording_id.clone(), recording_id.clone(), transcript_id]
+        [&recording_id, &recording_id, &transcript_id, &transcript_id, &recording_id]
+            .map(Clone::clone)
     );
 
     let hook =
