@@ -12,7 +12,7 @@ use sqlx::FromRow;
 use crate::backend::{run, statements};
 use crate::jobs::Job;
 use crate::jobs::row::{JobRow, job_columns};
-use crate::reach::{Reach, is_its_recording_seen, is_seen};
+use crate::reach::{Reach, is_its_recording_found, is_its_recording_seen, is_seen};
 use crate::recordings::{Recording, RecordingRow, recording_columns};
 use crate::users::User;
 use crate::users::row::{UserRow, user_columns};
@@ -89,7 +89,7 @@ statements! {
         ORDER BY serial DESC LIMIT $1 OFFSET $2) AS listed" (of_job_entry) " ORDER BY listed.serial DESC";
     COLLECTED = "" (job_entry) ", COALESCE(collection_items.position, 0) AS position, \
         collection_items.created_at_us AS added_at_us FROM collection_items \
-        JOIN (SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND " (is_its_recording_seen) ") AS listed \
+        JOIN (SELECT " (job_columns) " FROM jobs WHERE workspace_id = $1 AND " (is_its_recording_found) ") AS listed \
         ON listed.recording_id = collection_items.recording_id" (of_job_entry) " WHERE collection_items.collection_id = $2 \
         ORDER BY collection_items.position, collection_items.created_at_us, listed.serial LIMIT $4 OFFSET $5";
     RECORDINGS = "" (recording_entry) " FROM (SELECT " (recording_columns) (wanted_recordings) " \
@@ -224,11 +224,6 @@ fn bounded(limit: u32) -> i64 {
     i64::from(limit.min(LIST_MAX))
 }
 
-/// The names of states as statements take them: between spaces, or nothing at all.
-fn named(states: &[JobState]) -> String {
-    states.iter().map(|state| format!(" {} ", state.name())).collect()
-}
-
 impl Store {
     /// Up to `limit` jobs within `reach`, and never more than [`LIST_MAX`], newest first, after the first `offset`.
     ///
@@ -247,7 +242,8 @@ impl Store {
         };
         let reach = reach.into();
         let (workspace, eyes) = (reach.workspace(), reach.eyes());
-        let (states, recording) = (named(&filter.states), filter.recording);
+        let states = text::choice(filter.states.iter().map(|state| state.name()));
+        let recording = filter.recording;
         let mut reader = self.reader().await?;
         let mut conn = reader.conn();
         let (total,) =
@@ -298,7 +294,7 @@ impl Store {
 
     /// Up to `limit` jobs of the recordings in a collection, all within `reach`, and never more than [`LIST_MAX`], in the
     /// collection's order, after the first `offset`; `None` if there is no such collection. A recording without a job is not
-    /// among them, one with several is so with each.
+    /// among them, one with several is so with each. Guests find those of public recordings alone.
     ///
     /// # Errors
     /// Where the database cannot be read.

@@ -9,19 +9,19 @@ use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
 use crate::jobs::Page;
-use crate::reach::{Reach, is_seen};
+use crate::reach::{Reach, is_found, is_seen};
 use crate::{Error, Store, text};
 
 pub use items::{ITEMS_MAX, Item, ItemAdded, Placement};
 
-/// Its recordings are counted as far as the eyes in `$3` see them.
+/// Its recordings are counted as far as the eyes in `$3` find them in it.
 macro_rules! collection_columns {
     () => {
         concat!(
             "serial, id, workspace_id, created_by, name, description, kind, visibility, \
              (SELECT COUNT(*) FROM collection_items JOIN recordings ON recordings.id = collection_items.recording_id \
              WHERE collection_items.collection_id = collections.id AND ",
-            is_seen!(),
+            is_found!(),
             ") AS items, created_at_us, updated_at_us"
         )
     };
@@ -33,7 +33,7 @@ statements! {
     LOCK = sqlite "SELECT id FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen),
         postgres "SELECT id FROM collections WHERE workspace_id = $1 AND id = $2 AND " (is_seen) " FOR UPDATE";
     PAGE = "SELECT " (collection_columns) " FROM collections WHERE workspace_id = $1 AND serial < $2 AND " (is_seen) " \
-        AND (CAST($4 AS TEXT) IS NULL OR kind = $4) AND (CAST($5 AS TEXT) IS NULL OR visibility = $5) \
+        AND (CAST($4 AS TEXT) IS NULL OR kind = $4) AND ($5 = '' OR $5 LIKE '% ' || visibility || ' %') \
         ORDER BY serial DESC LIMIT $6";
     INSERT = "INSERT INTO collections (id, workspace_id, created_by, name, description, kind, visibility, created_at_us, \
         updated_at_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING serial";
@@ -59,9 +59,10 @@ pub struct Collection {
     pub description: Option<String>,
     /// What it is, in a word of the caller's own, as `book` or `series`.
     pub kind: Option<String>,
-    /// Who may see it. The recordings in it keep their own visibility.
+    /// Who may see it. The recordings in it keep their own visibility, and only public ones are found in it by others than the
+    /// workspace's members.
     pub visibility: Visibility,
-    /// How many recordings it has, of those that the caller may see.
+    /// How many recordings it has, of those that the caller finds in it.
     pub items: u64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -89,8 +90,8 @@ pub struct NewCollection {
 pub struct CollectionFilter {
     /// Only those of this kind.
     pub kind: Option<String>,
-    /// Only those that these people may see.
-    pub visibility: Option<Visibility>,
+    /// Only those with one of these visibilities; all if there is none.
+    pub visibilities: Vec<Visibility>,
 }
 
 /// What is to change about a collection; `None` leaves a value as it is.
@@ -274,7 +275,7 @@ impl Store {
             before.unwrap_or(i64::MAX),
             reach.eyes(),
             filter.kind.as_deref(),
-            filter.visibility.map(Visibility::name),
+            text::choice(filter.visibilities.iter().map(|visibility| visibility.name())),
             i64::from(limit) + 1
         )?;
         let found = rows.into_iter().map(CollectionRow::read).collect::<Result<Vec<_>, _>>()?;

@@ -14,7 +14,15 @@ macro_rules! is_seen {
     };
 }
 
-/// The same of a row that belongs to a recording. One value and not `EXISTS`, for which PostgreSQL may read all recordings.
+/// The same in a list, where nobody has asked for it by its link: guests find there what is public and nothing else.
+macro_rules! is_found {
+    () => {
+        "(CAST($3 AS TEXT) IS NULL OR visibility = 'public' \
+         OR (visibility IN ('link', 'workspace') AND $3 <> 'guest') OR created_by = $3)"
+    };
+}
+
+/// As [`is_seen`] of a row that belongs to a recording. One value and not `EXISTS`, for which PostgreSQL may read all recordings.
 macro_rules! is_its_recording_seen {
     () => {
         "(CAST($3 AS TEXT) IS NULL OR (SELECT its.visibility IN ('link', 'public') \
@@ -23,7 +31,16 @@ macro_rules! is_its_recording_seen {
     };
 }
 
-pub(crate) use {is_its_recording_seen, is_seen};
+/// As [`is_found`] of such a row.
+macro_rules! is_its_recording_found {
+    () => {
+        "(CAST($3 AS TEXT) IS NULL OR (SELECT its.visibility = 'public' \
+         OR (its.visibility IN ('link', 'workspace') AND $3 <> 'guest') OR its.created_by = $3 \
+         FROM recordings AS its WHERE its.id = recording_id))"
+    };
+}
+
+pub(crate) use {is_found, is_its_recording_found, is_its_recording_seen, is_seen};
 
 /// Bound for members who made nothing, and for guests. No creator is called so, for each is called by an id.
 const NOBODY: &str = "nobody";
@@ -47,7 +64,8 @@ pub enum Eyes {
     Actor(String),
     /// What is not private: a member who is nobody in particular made nothing.
     Nobody,
-    /// What is shared beyond the workspace, for somebody who is no member of it.
+    /// What is shared beyond the workspace, for somebody who is no member of it: what is asked for by its link, and what is
+    /// public also in the lists of what somebody shares.
     Guest,
 }
 

@@ -40,6 +40,11 @@ pub(crate) fn list<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     serde_json::Value::from_iter(values).to_string()
 }
 
+/// The names of which one is wanted, as statements look for it: each between spaces, or nothing at all where any will do.
+pub(crate) fn choice<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!(" {name} ")).collect()
+}
+
 /// The same text, with the character for the unknown in place of NUL: for reports that must not fail.
 pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
@@ -75,6 +80,12 @@ mod tests {
     fn a_list_is_a_json_array() {
         assert_eq!(list(["a", "\"b"]), r#"["a","\"b"]"#);
         assert_eq!(list([]), "[]");
+    }
+
+    #[test]
+    fn each_name_of_a_choice_stands_between_spaces() {
+        assert_eq!(choice(["link", "public"]), " link  public ");
+        assert_eq!(choice([]), "");
     }
 
     #[test]

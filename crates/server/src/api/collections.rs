@@ -67,10 +67,11 @@ pub(crate) struct CollectionView {
     description: Option<String>,
     /// What it is, in a word of the caller's own, as `book` or `series`.
     kind: Option<String>,
-    /// Who may see it besides its owner. The recordings in it keep their own visibility.
+    /// Who may see it besides its owner. The recordings in it keep their own visibility, and only public ones are found in it by
+    /// others than the workspace's members.
     #[schema(schema_with = names::visibility)]
     visibility: &'static str,
-    /// How many recordings it has, of those that the caller may see.
+    /// How many recordings it has, of those that the caller finds in it.
     items: u64,
     /// The user or service token that made it; `null` where that was nobody in particular.
     created_by: Option<String>,
@@ -131,7 +132,8 @@ pub(crate) async fn list_collections(
         Visibility::from_name(name).ok_or("there is no such visibility")
     });
     let place = parameters.place(list.cursor.as_deref(), list.limit)?;
-    let filter = CollectionFilter { kind: list.kind, visibility };
+    let visibilities = Vec::from_iter(visibility);
+    let filter = CollectionFilter { kind: list.kind, visibilities };
     let page =
         app.store().page_collections(caller.reach(), &filter, place.before, place.limit).await?;
     Ok(Json(PageView::of(page, CollectionView::of)))

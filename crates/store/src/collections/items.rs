@@ -10,7 +10,7 @@ use sqlx::FromRow;
 
 use super::{find, lock};
 use crate::backend::{Conn, run, statements};
-use crate::reach::{Reach, is_its_recording_seen, is_seen};
+use crate::reach::{Reach, is_found, is_its_recording_seen, is_seen};
 use crate::{Error, Store, recordings, text};
 
 /// As many recordings as a collection may have.
@@ -35,7 +35,7 @@ macro_rules! placements {
 }
 
 statements! {
-    LIST = "" (items) " AND " (is_seen) " ORDER BY collection_items.position, collection_items.created_at_us, \
+    LIST = "" (items) " AND " (is_found) " ORDER BY collection_items.position, collection_items.created_at_us, \
         recordings.serial LIMIT $2 OFFSET $4";
     FIND = "" (items) " AND collection_items.recording_id = $2";
     END = "SELECT COUNT(*), COALESCE(MAX(position), 0) FROM collection_items WHERE collection_id = $1";
@@ -165,7 +165,7 @@ async fn find_item(
 
 impl Store {
     /// Up to `limit` recordings of a collection within `reach`, by position, after the first `offset`; `None` if there is no
-    /// such collection.
+    /// such collection. Guests find the public ones alone: a link is for whoever was given it.
     ///
     /// # Errors
     /// Where the database cannot be read.

@@ -16,7 +16,7 @@ on_both! {
     many_add_at_once_at_different_places,
     what_is_private_is_its_makers_and_the_admins,
     recordings_keep_their_privacy_in_it,
-    a_guest_sees_shared_recordings_of_a_shared_collection,
+    a_guest_finds_the_public_recordings_of_a_shared_collection,
     a_deleted_recording_leaves_it,
     another_workspaces_recording_cannot_be_in_it,
 }
@@ -127,11 +127,14 @@ async fn a_list_is_filtered_and_read_in_pages(db: TestDb) {
     let rest = store.page_collections(&workspace, &all, first.next, 2).await.unwrap();
     let found: Vec<_> = first.items.iter().chain(&rest.items).map(|one| one.id.clone()).collect();
     assert_eq!((found, rest.next), (ids.clone(), None));
-    let public = Some(Visibility::Public);
+    let book = || Some("book".to_owned());
+    let public = || vec![Visibility::Public];
+    let others = vec![Visibility::Private, Visibility::Workspace, Visibility::Link];
     for (filter, expected) in [
-        (CollectionFilter { kind: Some("book".to_owned()), visibility: None }, [0, 2].as_slice()),
-        (CollectionFilter { kind: None, visibility: public }, &[0, 1]),
-        (CollectionFilter { kind: Some("book".to_owned()), visibility: public }, &[0]),
+        (CollectionFilter { kind: book(), visibilities: Vec::new() }, [0, 2].as_slice()),
+        (CollectionFilter { kind: None, visibilities: public() }, &[0, 1]),
+        (CollectionFilter { kind: None, visibilities: others }, &[2]),
+        (CollectionFilter { kind: book(), visibilities: public() }, &[0]),
     ] {
         let page = store.page_collections(&workspace, &filter, None, 9).await.unwrap();
         let found: Vec<_> = page.items.into_iter().map(|one| one.id).collect();
@@ -249,23 +252,39 @@ async fn recordings_keep_their_privacy_in_it(db: TestDb) {
     assert!(!store.remove_from_collection(bob, &collection, &private).await.unwrap());
 }
 
-async fn a_guest_sees_shared_recordings_of_a_shared_collection(db: TestDb) {
+async fn a_guest_finds_the_public_recordings_of_a_shared_collection(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let (shared, closed) = (
-        made(&store, &workspace, Visibility::Public).await.id,
-        made(&store, &workspace, Visibility::Workspace).await.id,
-    );
-    let inside = recording(&store, &workspace, Visibility::Workspace).await;
-    let outside = recording(&store, &workspace, Visibility::Link).await;
-    for id in [&inside, &outside] {
-        added(&store, &workspace, &shared, id, None).await;
+    let mut recordings = Vec::new();
+    for visibility in Visibility::ALL {
+        recordings.push((*visibility, recording(&store, &workspace, *visibility).await));
     }
     let guest = Reach::guest(&workspace);
 
-    assert_eq!(listed(&store, guest.clone(), &shared).await, [outside]);
-    assert_eq!(store.find_collection(guest.clone(), &shared).await.unwrap().unwrap().items, 1);
-    assert_eq!(store.find_collection(guest, &closed).await.unwrap(), None);
+    for visibility in Visibility::ALL {
+        let collection = made(&store, &workspace, *visibility).await.id;
+        for (_, id) in &recordings {
+            added(&store, &workspace, &collection, id, None).await;
+        }
+        let found = store.find_collection(guest.clone(), &collection).await.unwrap();
+        if ![Visibility::Link, Visibility::Public].contains(visibility) {
+            assert_eq!(found, None);
+            continue;
+        }
+        let (_, public) = recordings.iter().find(|(one, _)| *one == Visibility::Public).unwrap();
+        let public = std::slice::from_ref(public);
+        assert_eq!(found.unwrap().items, 1);
+        assert_eq!(listed(&store, guest.clone(), &collection).await, public);
+        let jobs = store.list_collected_jobs(guest.clone(), &collection, 0, 9).await.unwrap();
+        let jobs: Vec<_> = jobs.unwrap().into_iter().map(|one| one.entry.job.recording).collect();
+        assert_eq!(jobs, public);
+        assert_eq!(listed(&store, of(1, &workspace), &collection).await.len(), recordings.len());
+    }
+    for (visibility, id) in &recordings {
+        let is_shared = [Visibility::Link, Visibility::Public].contains(visibility);
+        let found = store.find_recording(guest.clone(), id).await.unwrap();
+        assert_eq!(found.is_some(), is_shared, "by its link: {visibility:?}");
+    }
 }
 
 async fn a_deleted_recording_leaves_it(db: TestDb) {

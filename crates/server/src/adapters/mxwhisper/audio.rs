@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::forbidden;
 use super::jobs::{UploadForm, read_file, recording};
 use super::transcriptions::SummaryView;
-use super::views::{Part, file_name};
+use super::views::{Part, file_name, whole};
 use crate::App;
 use crate::adapters::fastapi::{ErrorBody, Members, Number, text};
 use crate::audit::note_deleted;
@@ -225,7 +225,7 @@ pub(super) async fn list_audio(
     Ok(Json(AudioListView { total: listed.total, limit, offset, audio_files }))
 }
 
-/// One audio file with its transcriptions.
+/// One audio file with its transcriptions, newest first: the first ten thousand.
 #[utoipa::path(
     get, path = "/audio/{audio_file_id}", tag = "mxwhisper", operation_id = "mxwhisper_audio_file",
     params(("audio_file_id" = i64, Path, description = "Its number")),
@@ -241,8 +241,12 @@ pub(super) async fn get_audio(
 ) -> Result<Json<AudioDetailView>, Problem> {
     let entry = find(&app, &caller, number).await?;
     let its = EntryFilter { recording: Some(number), ..EntryFilter::default() };
-    let jobs = app.store().list_jobs(caller.reach(), &its, 0, LIST_MAX).await?;
-    let transcriptions = SummaryView::all(&app, &jobs.items).await?;
+    let (store, reach, its) = (app.store(), caller.reach(), &its);
+    let jobs =
+        whole(
+            |offset| async move { Ok(store.list_jobs(reach, its, offset, LIST_MAX).await?.items) },
+        );
+    let transcriptions = SummaryView::all(&app, &jobs.await?).await?;
     Ok(Json(AudioDetailView { audio: AudioView::of(entry), transcriptions }))
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::forbidden;
-use super::views::{Makers, file_name};
+use super::views::{Makers, WHOLE_MAX, file_name, whole};
 use crate::App;
 use crate::adapters::fastapi::{
     self, ErrorBody, Members, Number, boolean, characters, kept_text, text,
@@ -145,7 +145,7 @@ impl AboutView {
             name: collection.name,
             description: collection.description,
             collection_type: collection.kind,
-            is_public: collection.visibility == Visibility::Public,
+            is_public: is_open(collection.visibility),
             id: collection.serial,
         }
     }
@@ -187,7 +187,7 @@ impl DetailView {
     }
 }
 
-/// The collections of the caller, newest first: the first thousand.
+/// The collections of the caller, newest first: the first ten thousand.
 #[utoipa::path(
     get, path = "/collections", tag = "mxwhisper", operation_id = "mxwhisper_collections",
     params(
@@ -208,14 +208,38 @@ pub(super) async fn list_collections(
     let kind = query.optional("collection_type", text);
     let is_public = query.optional("is_public", boolean);
     query.finish()?;
-    let visibility = (is_public == Some(true)).then_some(Visibility::Public);
-    let filter = CollectionFilter { kind, visibility };
-    let page = app.store().page_collections(caller.reach(), &filter, None, LIST_MAX).await?;
-    let makers = page.items.iter().map(|collection| collection.created_by.as_deref());
+    let is_wanted =
+        |visibility: &Visibility| is_public.is_none_or(|wanted| is_open(*visibility) == wanted);
+    let visibilities = Visibility::ALL.iter().copied().filter(is_wanted).collect();
+    let collections = all(&app, &caller, &CollectionFilter { kind, visibilities }).await?;
+    let makers = collections.iter().map(|collection| collection.created_by.as_deref());
     let makers = Makers::of(&app, caller.workspace(), makers).await?;
-    let views = page.items.into_iter().map(|collection| CollectionView::of(collection, &makers));
-    let wanted = views.filter(|view| is_public.is_none_or(|wanted| view.about.is_public == wanted));
-    Ok(Json(CollectionsView { collections: wanted.collect() }))
+    let views = collections.into_iter().map(|collection| CollectionView::of(collection, &makers));
+    Ok(Json(CollectionsView { collections: views.collect() }))
+}
+
+/// The collections of the caller, newest first, as far as [`WHOLE_MAX`].
+async fn all(
+    app: &App,
+    caller: &Caller,
+    filter: &CollectionFilter,
+) -> Result<Vec<Collection>, Problem> {
+    let mut all = Vec::new();
+    let mut before = None;
+    while all.len() < WHOLE_MAX {
+        let page = app.store().page_collections(caller.reach(), filter, before, LIST_MAX).await?;
+        all.extend(page.items);
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// What the original calls public.
+fn is_open(visibility: Visibility) -> bool {
+    visibility == Visibility::Public
 }
 
 /// Makes a collection.
@@ -266,8 +290,12 @@ pub(super) async fn get_collection(
     let missing = || Problem::new(ProblemCode::CollectionNotFound).detail("Collection not found");
     let (store, reach) = (app.store(), caller.reach());
     let collection = store.find_collection_number(reach, number).await?.ok_or_else(missing)?;
-    let collected = store.list_collected_jobs(reach, &collection.id, 0, LIST_MAX).await?;
-    let collected = collected.ok_or_else(missing)?;
+    let id = &collection.id;
+    let collected = whole(|offset| async move {
+        let part = store.list_collected_jobs(reach, id, offset, LIST_MAX).await?;
+        part.ok_or_else(missing)
+    });
+    let collected = collected.await?;
     let creator = [collection.created_by.as_deref()];
     let makers = Makers::of(&app, caller.workspace(), creator).await?;
     Ok(Json(DetailView::of(collection, &makers, &collected)))
@@ -298,9 +326,9 @@ pub(super) async fn update_collection(
     let collection = find(&app, &caller, number).await?;
     let visibility = is_public.and_then(|is_public| match (is_public, collection.visibility) {
         (true, _) => Some(Visibility::Public),
-        (false, Visibility::Public) => Some(VISIBILITY_DEFAULT),
-        // It is public no more than is asked: whoever said so natively has said it better.
-        (false, _) => None,
+        (false, Visibility::Public | Visibility::Link) => Some(VISIBILITY_DEFAULT),
+        // It is closed already, and stays private where somebody made it so natively.
+        (false, Visibility::Workspace | Visibility::Private) => None,
     });
     let edit = CollectionEdit { name, description, kind, visibility };
     let edited = app.store().update_collection(caller.reach(), &collection.id, edit).await?;

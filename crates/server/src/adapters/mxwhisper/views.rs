@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use hansard_domain::id::WorkspaceId;
 use hansard_domain::job::JobState;
 use hansard_domain::source::Source;
-use hansard_store::catalogue::JobEntry;
+use hansard_store::catalogue::{JobEntry, LIST_MAX};
 use hansard_store::jobs::Job;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +17,9 @@ use crate::problem::Problem;
 
 /// What a file is called whose name nobody told.
 const NAMELESS: &str = "recording";
+
+/// Entries of a list that clients know no parts of, at most. The native API has the rest of a longer one.
+pub(super) const WHOLE_MAX: usize = 10_000;
 
 /// Places that a list can begin at; more than there will ever be entries.
 const OFFSET_MAX: u32 = i32::MAX as u32;
@@ -128,6 +131,24 @@ impl Part {
         let offset = query.optional("offset", integer_between(0, i64::from(OFFSET_MAX)));
         Self { limit: limit.map_or(usual, number), offset: offset.map_or(0, number) }
     }
+}
+
+/// All entries of a list that clients know no parts of, as far as [`WHOLE_MAX`]: `read` gives up to [`LIST_MAX`] of them, after
+/// the first so many.
+pub(super) async fn whole<T, F>(read: impl Fn(u32) -> F) -> Result<Vec<T>, Problem>
+where
+    F: Future<Output = Result<Vec<T>, Problem>>,
+{
+    let mut all = Vec::new();
+    for offset in (0..WHOLE_MAX as u32).step_by(LIST_MAX as usize) {
+        let part = read(offset).await?;
+        let is_last = part.len() < LIST_MAX as usize;
+        all.extend(part);
+        if is_last {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// What MxWhisper calls those who made things: the user as its provider knows it, or else by our id; and where that was nobody in

@@ -75,6 +75,8 @@ pub(crate) struct ListItems {
 }
 
 /// The recordings in a collection, by their places, as far as the caller may see them.
+///
+/// Whoever is no member of its workspace sees the public ones.
 #[utoipa::path(
     get, path = "/api/v1/collections/{id}/items", tag = "collections",
     params(("id" = String, Path, description = "The collection's id"), ListItems),

@@ -1,5 +1,10 @@
 //! Collections and what is in them.
 
+use futures_util::future::try_join_all;
+use hansard_domain::id::{Id, WorkspaceId};
+use hansard_domain::job::{TranscribeOptions, Visibility};
+use hansard_store::collections::{CollectionEdit, NewCollection};
+use hansard_store::{NewJob, Reach};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -43,6 +48,7 @@ async fn collections_are_made_listed_changed_and_deleted() {
     let public = ana.put(&path, &json!({ "is_public": true })).await.json();
     let again = ana.put(&path, &json!({ "is_public": false })).await.json();
     assert_eq!((&public["is_public"], &again["is_public"]), (&json!(true), &json!(false)));
+    assert_eq!(listed("?is_public=false").await, [book]);
     let deleted = ana.delete(&path).await;
     assert_eq!((deleted.status, deleted.body.len()), (StatusCode::NO_CONTENT, 0));
     assert_eq!(detail(&ana.get(&path).await), (404, "Collection not found".to_owned()));
@@ -85,13 +91,32 @@ async fn a_public_collection_is_read_by_others_and_changed_by_nobody_else() {
     let (ana, ben) = (Client::new(&service, "ana"), Client::new(&service, "ben"));
     let own = made(&ana, json!({ "name": "Mine" })).await;
     let public = made(&ana, json!({ "name": "Everybody's", "is_public": true })).await;
+    let mut jobs = Vec::new();
+    for visibility in ["private", "workspace", "link", "public"] {
+        let job = ana.uploaded(visibility).await;
+        let shown = ana.get(&format!("/jobs/{job}")).await.json();
+        let recording = &ana.get(&format!("/audio/{}", shown["audio_file_id"])).await.json();
+        let path = format!("/api/v1/recordings/{}", recording["file_path"].as_str().unwrap());
+        let patched = ana.patch(&path, &json!({ "visibility": visibility })).await;
+        assert_eq!(patched.status, StatusCode::OK, "{}", patched.text());
+        ana.post(&format!("/jobs/{job}/collections"), &json!({ "collection_id": public })).await;
+        jobs.push(job);
+    }
+    let path = format!("/collections/{public}");
     let forbidden =
         |what: &str| (403, format!("You do not have permission to {what} this collection"));
+    let numbers = |shown: &Value| -> Vec<i64> {
+        let jobs = shown["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["job_id"].as_i64().unwrap()).collect()
+    };
 
-    let shown = ben.get(&format!("/collections/{public}")).await;
+    let shown = ben.get(&path).await;
     let shown = check_answer("GET /collections/{collection_id}", &shown);
 
     assert_eq!((&shown["name"], &shown["user_id"]), (&json!("Everybody's"), &json!("ana")));
+    assert_eq!(numbers(&shown), jobs[3..], "a link is for whoever was given it");
+    assert_eq!(shown["transcriptions"].as_array().unwrap().len(), 1);
+    assert_eq!(numbers(&ana.get(&path).await.json()), jobs);
     assert_eq!(detail(&ben.get(&format!("/collections/{own}")).await), forbidden("access"));
     for number in [own, public] {
         let path = format!("/collections/{number}");
@@ -99,6 +124,78 @@ async fn a_public_collection_is_read_by_others_and_changed_by_nobody_else() {
         assert_eq!(detail(&ben.delete(&path).await), forbidden("delete"));
     }
     assert_eq!(ben.get("/collections").await.json(), json!({ "collections": [] }));
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_public_is_closed_however_it_was_shared() {
+    let service = service().await;
+    let ana = Client::new(&service, "ana");
+    for (before, after) in [
+        (Visibility::Public, Visibility::Workspace),
+        (Visibility::Link, Visibility::Workspace),
+        (Visibility::Workspace, Visibility::Workspace),
+        (Visibility::Private, Visibility::Private),
+    ] {
+        let number = made(&ana, json!({ "name": before.name() })).await;
+        let store = &service.store;
+        let home = home(&ana).await;
+        let found = store.find_collection_number(home.clone(), number).await.unwrap().unwrap();
+        let edit = CollectionEdit { visibility: Some(before), ..CollectionEdit::default() };
+        store.update_collection(home.clone(), &found.id, edit).await.unwrap();
+
+        let path = format!("/collections/{number}");
+        let closed = ana.put(&path, &json!({ "is_public": false })).await;
+        assert_eq!(closed.json()["is_public"], false);
+
+        let found = store.find_collection_number(home, number).await.unwrap().unwrap();
+        assert_eq!(found.visibility, after, "{before:?}");
+    }
+}
+
+/// All that the workspace has of somebody who calls.
+async fn home(client: &Client<'_>) -> Reach {
+    let me = client.get("/api/v1/me").await.json();
+    Reach::from(&WorkspaceId::parse(me["workspace_id"].as_str().unwrap()).unwrap())
+}
+
+/// Clients that know of no parts would not miss what is cut off.
+#[tokio::test]
+async fn lists_are_whole_however_long_they_are() {
+    const MANY: i64 = 1_001;
+    let service = service().await;
+    let ana = Client::new(&service, "ana");
+    let first = made(&ana, json!({ "name": "first" })).await;
+    let job = ana.uploaded("1").await;
+    let path = format!("/jobs/{job}/collections");
+    assert_eq!(ana.post(&path, &json!({ "collection_id": first })).await.status, 201);
+    let reach = home(&ana).await;
+    let entry = service.store.find_job_number(reach.clone(), job).await.unwrap().unwrap();
+    let recording = entry.job.recording;
+    let new = || NewCollection {
+        name: "another".to_owned(),
+        description: None,
+        kind: None,
+        visibility: Visibility::Public,
+        created_by: None,
+    };
+    let made = (1..MANY).map(|_| service.store.create_collection(&reach.workspace, new()));
+    try_join_all(made).await.unwrap();
+    let job = || NewJob::of(TranscribeOptions::default());
+    let asked = (1..MANY).map(|_| service.store.accept_job(reach.clone(), &recording, job(), None));
+    try_join_all(asked).await.unwrap();
+
+    let length = async |path: &str, member: &str| {
+        ana.get(path).await.json()[member].as_array().unwrap().len() as i64
+    };
+
+    assert_eq!(length("/collections", "collections").await, MANY);
+    assert_eq!(length("/collections?is_public=true", "collections").await, MANY - 1);
+    assert_eq!(length("/collections?is_public=false", "collections").await, 1);
+    let one = format!("/collections/{first}");
+    assert_eq!(length(&one, "jobs").await, MANY);
+    assert_eq!(length(&one, "transcriptions").await, MANY);
+    let audio = format!("/audio/{}", entry.recording);
+    assert_eq!(length(&audio, "transcriptions").await, MANY);
 }
 
 #[tokio::test]
