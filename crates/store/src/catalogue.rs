@@ -27,6 +27,8 @@ macro_rules! job_entry {
         "SELECT listed.*, its.serial AS recording_serial, its.title AS recording_title, its.source AS recording_source, \
          its.duration_s AS recording_duration_s, transcripts.model AS transcript_model, \
          transcripts.language AS transcript_language, \
+         CASE WHEN transcripts.completed_at_us IS NOT NULL AND transcripts.segments > 0 \
+         THEN transcripts.log_probability_sum / transcripts.segments END AS transcript_log_probability, \
          COALESCE(users.external_id, listed.created_by, workspaces.name) AS owner"
     };
 }
@@ -127,6 +129,8 @@ pub struct JobEntry {
     pub model: Option<String>,
     /// The language of its transcript, once that is known.
     pub language: Option<String>,
+    /// The mean probability of its transcript's tokens, from 0 to 1, once that is complete; `None` where nothing was said.
+    pub confidence: Option<f64>,
     /// Whoever asked for it, by the name that MxWhisper has for the user, or else by id; the workspace's name where that was nobody
     /// in particular.
     pub owner: String,
@@ -173,6 +177,7 @@ struct JobEntryRow {
     recording_duration_s: Option<f64>,
     transcript_model: Option<String>,
     transcript_language: Option<String>,
+    transcript_log_probability: Option<f64>,
     owner: String,
 }
 
@@ -188,6 +193,7 @@ impl JobEntryRow {
             duration: self.recording_duration_s,
             model: self.transcript_model,
             language: self.transcript_language,
+            confidence: self.transcript_log_probability.map(|mean| mean.exp().clamp(0.0, 1.0)),
             owner: self.owner,
         })
     }

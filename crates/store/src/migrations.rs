@@ -32,8 +32,12 @@ macro_rules! version {
     };
 }
 
-const VERSIONS: [Version; 3] =
-    [version!(1, "initial"), version!(2, "identity"), version!(3, "pictures")];
+const VERSIONS: [Version; 4] = [
+    version!(1, "initial"),
+    version!(2, "identity"),
+    version!(3, "pictures"),
+    version!(4, "confidence"),
+];
 
 /// Number and name of each version that this program knows, from the first on.
 pub(crate) fn known() -> impl Iterator<Item = (i64, &'static str)> {

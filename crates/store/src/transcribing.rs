@@ -66,7 +66,8 @@ statements! {
         error_code = NULL, error_detail = NULL, updated_at_us = $7 \
         WHERE id = $4 AND fence = $11 AND state = 'running' AND transcript_id = $1 \
         AND EXISTS (SELECT 1 FROM transcripts WHERE id = $1 AND windows = $2); \
-        UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, language_probability = $10 \
+        UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, language_probability = $10, \
+        segments = segments + $15, log_probability_sum = log_probability_sum + $16 \
         WHERE id = $1 AND windows = $2 AND changes() = 1; \
         INSERT INTO transcript_windows (transcript_id, ordinal, document) SELECT $1, $2, $3 WHERE changes() = 1; \
         INSERT INTO events (id, workspace_id, kind, subject_id, data, created_at_us) \
@@ -75,7 +76,8 @@ statements! {
         workers_lost = 0, error_code = NULL, error_detail = NULL, updated_at_us = $7 \
         WHERE id = $4 AND fence = $11 AND state = 'running' AND transcript_id = $1 \
         AND EXISTS (SELECT 1 FROM transcripts WHERE id = $1 AND windows = $2) RETURNING workspace_id), \
-        advanced AS (UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, language_probability = $10 \
+        advanced AS (UPDATE transcripts SET windows = windows + 1, checkpoint = $8, language = $9, language_probability = $10, \
+        segments = segments + $15, log_probability_sum = log_probability_sum + $16 \
         FROM held WHERE transcripts.id = $1 AND windows = $2 RETURNING held.workspace_id), \
         appended AS (INSERT INTO transcript_windows (transcript_id, ordinal, document) SELECT $1, $2, $3 FROM advanced) \
         INSERT INTO events (epoch, id, workspace_id, kind, subject_id, data, created_at_us) \
@@ -196,7 +198,9 @@ impl Store {
                     lease.fence,
                     event.as_str(),
                     EventKind::TranscriptWindow.name(),
-                    data.text()
+                    data.text(),
+                    window.segments.len() as i64,
+                    window.log_probability_sum()
                 )?;
                 Ok(if appended == 0 { Held::Lost } else { Held::Yes(()) })
             })

@@ -36,9 +36,9 @@ statements! {
             AND (transcript_id, ordinal) > ($2, $3) ORDER BY transcript_id, ordinal LIMIT $4";
     CHECKPOINT = "SELECT model, sha256, windows, checkpoint FROM transcripts WHERE id = $1 AND completed_at_us IS NULL";
     COPY = "INSERT INTO transcripts (id, workspace_id, recording_id, job_id, model, options, options_hash, sha256, language, \
-        language_probability, duration_s, windows, created_at_us, completed_at_us) \
+        language_probability, duration_s, windows, segments, log_probability_sum, created_at_us, completed_at_us) \
         SELECT $1, workspace_id, $2, $3, model, options, options_hash, sha256, language, language_probability, duration_s, \
-        windows, $4, $4 FROM transcripts WHERE id = $5";
+        windows, segments, log_probability_sum, $4, $4 FROM transcripts WHERE id = $5";
     COPY_WINDOWS = "INSERT INTO transcript_windows (transcript_id, ordinal, document) \
         SELECT $1, ordinal, document FROM transcript_windows WHERE transcript_id = $2";
     DISCARD_WINDOWS = "DELETE FROM transcript_windows WHERE transcript_id = $1";
@@ -90,6 +90,14 @@ pub struct Window {
     pub segments: Vec<Segment>,
     /// What the guard against invented text took out.
     pub dropped: Vec<Segment>,
+}
+
+impl Window {
+    /// What its segments add to the transcript's confidence. One that is no number adds nothing: no column holds that.
+    pub(crate) fn log_probability_sum(&self) -> f64 {
+        let all = self.segments.iter().map(|segment| f64::from(segment.average_log_probability));
+        all.filter(|one| one.is_finite()).sum()
+    }
 }
 
 /// How far a transcription is, after a window.

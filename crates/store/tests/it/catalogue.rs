@@ -84,6 +84,7 @@ async fn jobs_are_listed_with_what_else_there_is_to_tell(db: TestDb) {
         duration: Some(60.0),
         model: Some(MODEL.to_owned()),
         language: Some("en".to_owned()),
+        confidence: Some((-0.25_f64).exp()),
         owner: "mx-7".to_owned(),
     };
     assert_eq!((list.total, &list.items[2]), (3, &expected));

@@ -211,8 +211,9 @@ async fn a_copy_outlives_what_it_was_copied_from(db: TestDb) {
 
     assert!(store.delete_recording(&workspace, &first.recording.id).await.unwrap());
 
-    let job = store.find_job(&workspace, &twin.job.id).await.unwrap().unwrap();
-    let copy = store.windows(&job.transcript.unwrap(), 0, 10).await.unwrap();
+    let entry = store.find_job_number(&workspace, twin.job.serial).await.unwrap().unwrap();
+    assert_eq!(entry.confidence, Some((-0.25_f64).exp()));
+    let copy = store.windows(&entry.job.transcript.unwrap(), 0, 10).await.unwrap();
     assert_eq!(copy, [window("a")]);
 }
 

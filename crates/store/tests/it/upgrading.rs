@@ -60,6 +60,8 @@ async fn what_version_1_held_is_read_and_goes_on(db: TestDb) {
     let done = JobId::parse("job_01KAJ2Z1G00000000000000001").unwrap();
     let done = store.find_job(&workspace, &done).await.unwrap().unwrap();
     assert_eq!(done.state, JobState::Succeeded);
+    let entry = store.find_job_number(&workspace, done.serial).await.unwrap().unwrap();
+    assert_eq!(entry.confidence, Some((-0.25_f64).exp()));
     let windows = store.windows(&done.transcript.unwrap(), 0, 10).await.unwrap();
     assert_eq!(windows[0].segments[0].text, " Hello.");
     let next = claimed(&store).await;

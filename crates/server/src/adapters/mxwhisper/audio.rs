@@ -246,7 +246,7 @@ pub(super) async fn get_audio(
         whole(
             |offset| async move { Ok(store.list_jobs(reach, its, offset, LIST_MAX).await?.items) },
         );
-    let transcriptions = SummaryView::all(&app, &jobs.await?).await?;
+    let transcriptions = jobs.await?.into_iter().map(SummaryView::of).collect();
     Ok(Json(AudioDetailView { audio: AudioView::of(entry), transcriptions }))
 }
 

@@ -93,7 +93,7 @@ impl JobView {
             filename: file_name(&entry.source, entry.title.as_deref()),
             created_at: entry.job.created_at.to_string(),
             updated_at: entry.job.updated_at.to_string(),
-            transcript: transcript.map(|spoken| spoken.text),
+            transcript,
             job_type: "transcription",
             progress: progress(&entry.job),
             error: error(&entry.job),

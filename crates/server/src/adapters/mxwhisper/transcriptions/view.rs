@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use hansard_domain::job::JobState;
 use hansard_domain::time::Timestamp;
 use hansard_store::catalogue::JobEntry;
 use hansard_store::collections::Placement;
@@ -10,7 +9,7 @@ use hansard_store::topics::AssignedTopic;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::spoken::{Spoken, spoken};
+use super::super::spoken::spoken;
 use super::super::views::{error, file_name, status};
 use crate::App;
 use crate::caller::Caller;
@@ -119,35 +118,33 @@ impl TranscriptionView {
         let collections = store.collections_of_all(reach, &recordings).await?;
         let mut spoken = spoken(app, &entries).await?;
         let view = |entry: JobEntry| {
-            let spoken = entry.job.transcript.as_ref().and_then(|id| spoken.remove(id));
+            let text = entry.job.transcript.as_ref().and_then(|id| spoken.remove(id));
             Self {
                 topics: shown(&topics, &entry, TopicView::of),
                 collections: shown(&collections, &entry, CollectionView::of),
-                ..Self::of(entry, spoken)
+                transcript: text.unwrap_or_default(),
+                ..Self::of(entry)
             }
         };
         Ok(entries.into_iter().map(view).collect())
     }
 
-    fn of(entry: JobEntry, spoken: Option<Spoken>) -> Self {
+    /// What an entry alone tells.
+    fn of(entry: JobEntry) -> Self {
         let job = entry.job;
         let filename = file_name(&entry.source, entry.title.as_deref());
         let source_type = entry.source.kind();
         let id = entry.recording;
-        let (text, avg_confidence) = match spoken {
-            Some(spoken) => (spoken.text, spoken.confidence),
-            None => (String::new(), None),
-        };
         let seconds = |end: Timestamp| end.since(job.started_at.unwrap_or(end)).as_secs_f64();
         Self {
             id: job.serial,
             audio_file_id: id,
             user_id: entry.owner,
-            transcript: text,
+            transcript: String::new(),
             language: entry.language.or_else(|| job.options.language.clone()),
             model_name: entry.model.or_else(|| job.options.model.clone()),
             model_version: None,
-            avg_confidence,
+            avg_confidence: entry.confidence,
             processing_time: job.finished_at.map(seconds),
             status: status(job.state),
             error_message: error(&job),
@@ -193,24 +190,14 @@ impl CollectionView {
 }
 
 impl SummaryView {
-    /// Those that `entries` make, in their order.
-    pub(in super::super) async fn all(
-        app: &App,
-        entries: &[JobEntry],
-    ) -> Result<Vec<Self>, Problem> {
-        let spoken = spoken(app, entries).await?;
-        let view = |entry: &JobEntry| {
-            let transcript = entry.job.transcript.as_ref();
-            let completed = transcript.filter(|_| entry.job.state == JobState::Succeeded);
-            Self {
-                id: entry.job.serial,
-                audio_file_id: entry.recording,
-                status: status(entry.job.state),
-                language: entry.language.clone(),
-                avg_confidence: completed.and_then(|id| spoken.get(id)?.confidence),
-                created_at: entry.job.created_at.to_string(),
-            }
-        };
-        Ok(entries.iter().map(view).collect())
+    pub(in super::super) fn of(entry: JobEntry) -> Self {
+        Self {
+            id: entry.job.serial,
+            audio_file_id: entry.recording,
+            status: status(entry.job.state),
+            language: entry.language,
+            avg_confidence: entry.confidence,
+            created_at: entry.job.created_at.to_string(),
+        }
     }
 }
