@@ -147,7 +147,9 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
     if let Some(needs) = access.wanted() {
         let path = RawPathParams::from_request_parts(parts, app).await.ok();
         caller = objects::enter_workspace(app, caller, needs, path.as_ref()).await?;
-        check(app, &caller, needs.permission).await?;
+        for permission in needs.permissions() {
+            check(app, &caller, permission).await?;
+        }
         caller = objects::reach(app, caller, needs, path.as_ref(), &parts.method).await?;
     }
     parts.extensions.insert(caller);

@@ -26,6 +26,8 @@ pub enum Access {
 pub struct Needs {
     /// To be allowed this.
     pub permission: Permission,
+    /// And this, where things of another kind are shown or tied as well.
+    pub also: Option<Permission>,
     /// To reach what the path names, in its order.
     pub objects: [Option<Object>; OBJECTS_MAX],
 }
@@ -134,7 +136,7 @@ impl Object {
 impl Access {
     /// Whoever has `permission`.
     pub(crate) const fn needs(permission: Permission) -> Self {
-        Self::Role(Needs { permission, objects: [None; OBJECTS_MAX] })
+        Self::Role(Needs { permission, also: None, objects: [None; OBJECTS_MAX] })
     }
 
     /// Whoever has `permission` and the object `{id}` of the path within reach.
@@ -144,8 +146,18 @@ impl Access {
 
     /// Users, for what is their own.
     pub(crate) const fn own() -> Self {
-        let needs = Needs { permission: Permission::OwnAccount, objects: [None; OBJECTS_MAX] };
-        Self::Owner(needs)
+        let permission = Permission::OwnAccount;
+        Self::Owner(Needs { permission, also: None, objects: [None; OBJECTS_MAX] })
+    }
+
+    /// The same, for those who have a second permission too.
+    ///
+    /// # Panics
+    /// For what is not asked for by role, and for a third permission, when the table is made.
+    pub(crate) const fn and(self, permission: Permission) -> Self {
+        let Self::Role(needs) = self else { panic!("only a role has more than one permission") };
+        assert!(needs.also.is_none(), "a route needs two permissions at most");
+        Self::Role(Needs { also: Some(permission), ..needs })
     }
 
     /// The same, with `object` within reach as well.
@@ -192,6 +204,11 @@ impl Needs {
         assert!(self.objects[free].is_none(), "a path names two objects at most");
         self.objects[free] = Some(object);
         self
+    }
+
+    /// All permissions that it takes.
+    pub fn permissions(&self) -> impl Iterator<Item = Permission> {
+        std::iter::once(self.permission).chain(self.also)
     }
 
     /// The objects that the path names.

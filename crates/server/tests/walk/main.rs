@@ -41,7 +41,8 @@ const NO_OBJECT: [(&str, &str); 3] = [
 const SHARED_SECRET: &str = "zebra-shared-9";
 
 /// What a route names that is for whoever is known.
-const NOTHING: Needs = Needs { permission: Permission::OwnAccount, objects: [None, None] };
+const NOTHING: Needs =
+    Needs { permission: Permission::OwnAccount, also: None, objects: [None, None] };
 
 fn strict(settings: &mut Settings) {
     settings.admission.required = true;
@@ -158,14 +159,17 @@ async fn as_less(world: &World, requests: &Requests<'_>, route: &Declaration, ne
         Some(object) if object.kind == Kind::Workspace => Some(world.workspace.clone()),
         _ => of_nobody(needs, name),
     });
-    let mut less = vec![world.key_without(needs.permission).await];
-    less.extend(match needs.permission.least() {
-        Least::Role(Role::Viewer) => None,
-        Least::Role(Role::Editor) => Some(world.key_of(Role::Viewer).await),
-        Least::Role(Role::Admin) => Some(world.key_of(Role::Editor).await),
-        Least::Governor => Some(world.key_of(Role::Admin).await),
-        Least::User => Some(world.service_token.clone()),
-    });
+    let mut less = Vec::new();
+    for permission in needs.permissions() {
+        less.push(world.key_without(permission).await);
+        less.extend(match permission.least() {
+            Least::Role(Role::Viewer) => None,
+            Least::Role(Role::Editor) => Some(world.key_of(Role::Viewer).await),
+            Least::Role(Role::Admin) => Some(world.key_of(Role::Editor).await),
+            Least::Governor => Some(world.key_of(Role::Admin).await),
+            Least::User => Some(world.service_token.clone()),
+        });
+    }
     for key in less {
         let said = requests.send(route, &path, &Credential::Bearer(&key)).await;
         assert_eq!(said.status, StatusCode::FORBIDDEN, "{route:?}: {said:?}");

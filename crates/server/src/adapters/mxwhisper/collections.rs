@@ -38,7 +38,8 @@ pub(super) fn routes() -> Vec<Route> {
     let writes = Access::needs(Permission::WriteCollections);
     let collection =
         |missing, foreign| Object::numbered(Kind::Collection, "collection_id", missing, foreign);
-    let sees = reads.object(collection(NONE_TO_READ, NOT_READ)).shared();
+    let shows = reads.and(Permission::ReadRecordings);
+    let sees = shows.object(collection(NONE_TO_READ, NOT_READ)).shared();
     let updates = writes.object(collection(NONE_TO_CHANGE, NOT_UPDATED));
     let deletes = writes.object(collection(NONE_TO_CHANGE, NOT_DELETED));
     let one = "/collections/{collection_id}";

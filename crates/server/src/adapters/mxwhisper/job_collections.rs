@@ -32,8 +32,10 @@ const NOT_IN_IT: Told = Told::saying(
 
 pub(super) fn routes() -> Vec<Route> {
     let job = |missing, foreign| Object::numbered(Kind::Job, "job_id", missing, foreign);
-    let sees = Access::needs(Permission::ReadCollections).object(job(NO_JOB, NOT_READ));
-    let writes = Access::needs(Permission::WriteCollections);
+    let recordings = Permission::ReadRecordings;
+    let sees =
+        Access::needs(Permission::ReadCollections).and(recordings).object(job(NO_JOB, NOT_READ));
+    let writes = Access::needs(Permission::WriteCollections).and(recordings);
     let adds = writes.object(job(refused("Job {job_id} not found"), NOT_YOUR_JOB));
     let collection =
         Object::numbered(Kind::Collection, "collection_id", NOT_IN_IT, forbidden(NOT_YOURS));

@@ -25,8 +25,10 @@ pub(crate) const POSITION_MAX: i64 = 1_000_000_000;
 
 /// The routes of the recordings in collections.
 pub(super) fn routes() -> Vec<Route> {
-    let sees = Access::of(Permission::ReadCollections, Kind::Collection).shared();
+    let recordings = Permission::ReadRecordings;
+    let sees = Access::of(Permission::ReadCollections, Kind::Collection).and(recordings).shared();
     let changes = Access::of(Permission::WriteCollections, Kind::Collection)
+        .and(recordings)
         .object(Object::named(Kind::Recording, "recording"));
     let all = "/api/v1/collections/{id}/items";
     let one = "/api/v1/collections/{id}/items/{recording}";

@@ -77,6 +77,15 @@ impl<'a> Client<'a> {
         Self { service, token: signed(&claims(service, subject), SECRET) }
     }
 
+    /// The same somebody by a key of their own, which has only these scopes.
+    pub(super) async fn scoped(&self, scopes: &[&str]) -> Self {
+        let body = json!({ "name": "a key", "scopes": scopes });
+        let made = self.post("/api/v1/tokens", &body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let token = made.json()["token"].as_str().expect("its secret is shown once").to_owned();
+        Self { service: self.service, token }
+    }
+
     /// An administrator of the installation.
     pub(super) async fn admin(service: &'a Service) -> Self {
         let home = service.store.ensure_workspace("default").await.unwrap();

@@ -256,3 +256,31 @@ async fn jobs_and_collections_of_others_are_not_mixed_with_ones_own() {
     assert_eq!(detail(&ben.delete(&path).await), not_this("collection"));
     assert_eq!(ana.get(&format!("/collections/{book}")).await.json()["jobs"], json!([]));
 }
+
+#[tokio::test]
+async fn a_key_for_collections_alone_learns_nothing_of_recordings_nor_the_other_way_round() {
+    let service = service().await;
+    let ana = Client::new(&service, "ana");
+    let (book, job) = (made(&ana, json!({ "name": "Luke" })).await, ana.uploaded("1").await);
+    let (in_book, of_job) = (format!("/collections/{book}"), format!("/jobs/{job}/collections"));
+    let body = json!({ "collection_id": book });
+    let sorter = ana.scoped(&["collections:read", "collections:write"]).await;
+    let reader = ana.scoped(&["recordings:read"]).await;
+    let both = ana.scoped(&["collections:read", "collections:write", "recordings:read"]).await;
+    let lacks = (403, "the token lacks the scope recordings:read".to_owned());
+    let shown = format!("/transcriptions/{job}");
+
+    assert_eq!(detail(&sorter.post(&of_job, &body).await), lacks);
+    assert_eq!(both.post(&of_job, &body).await.status, StatusCode::CREATED);
+    for path in [&in_book, &of_job] {
+        assert_eq!(detail(&sorter.get(path).await), lacks);
+        assert_eq!(reader.get(path).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(both.get(path).await.status, StatusCode::OK);
+    }
+    let one = format!("{of_job}/{book}");
+    assert_eq!(detail(&sorter.patch(&one, &json!({ "position": 2 })).await), lacks);
+    assert_eq!(detail(&sorter.delete(&one).await), lacks);
+    assert_eq!(sorter.get("/collections").await.json()["collections"][0]["job_count"], 1);
+    assert_eq!(reader.get(&shown).await.json()["collections"], json!([]));
+    assert_eq!(both.get(&shown).await.json()["collections"][0]["name"], "Luke");
+}

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use hansard_domain::access::{Permission, decide};
+use hansard_domain::id::RecordingId;
 use hansard_domain::time::Timestamp;
 use hansard_store::catalogue::JobEntry;
 use hansard_store::collections::Placement;
@@ -106,7 +108,7 @@ pub(in super::super) struct SummaryView {
 }
 
 impl TranscriptionView {
-    /// Those that `entries` make, in their order.
+    /// Those that `entries` make, in their order; without collections for a caller who may not read those.
     pub(super) async fn all(
         app: &App,
         caller: &Caller,
@@ -115,7 +117,10 @@ impl TranscriptionView {
         let recordings: Vec<_> = entries.iter().map(|entry| entry.job.recording.clone()).collect();
         let (store, reach) = (app.store(), caller.reach());
         let topics = store.topics_of_all(reach, &recordings).await?;
-        let collections = store.collections_of_all(reach, &recordings).await?;
+        let collections = match decide(caller.principal(), Permission::ReadCollections) {
+            Ok(()) => store.collections_of_all(reach, &recordings).await?,
+            Err(_) => HashMap::new(),
+        };
         let mut spoken = spoken(app, &entries).await?;
         let view = |entry: JobEntry| {
             let text = entry.job.transcript.as_ref().and_then(|id| spoken.remove(id));
@@ -159,7 +164,7 @@ impl TranscriptionView {
 
 /// What there is for the recording of `entry`, each as `view` shows it.
 fn shown<T, V>(
-    all: &HashMap<hansard_domain::id::RecordingId, Vec<T>>,
+    all: &HashMap<RecordingId, Vec<T>>,
     entry: &JobEntry,
     view: impl Fn(&T) -> V,
 ) -> Vec<V> {
