@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
+
 use crate::Error;
 
 /// Bytes of the name of a user, a workspace or a token, and of an e-mail address.
@@ -29,15 +31,15 @@ pub(crate) fn check_name(name: &str, value: &str) -> Result<(), Error> {
 
 /// Refuses text that is not a JSON object.
 pub(crate) fn check_object(name: &str, value: &str) -> Result<(), Error> {
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(value) {
+    match serde_json::from_str::<Map<String, Value>>(value) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::Invalid(format!("the {name} is not a JSON object"))),
     }
 }
 
-/// `values` as one value of a statement: a JSON array of texts.
-pub(crate) fn list<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
-    serde_json::Value::from_iter(values).to_string()
+/// `values` as one value of a statement: a JSON array of texts or numbers.
+pub(crate) fn list<T: Into<Value>>(values: impl IntoIterator<Item = T>) -> String {
+    Value::from_iter(values).to_string()
 }
 
 /// The names of which one is wanted, as statements look for it: each between spaces, or nothing at all where any will do.
@@ -79,7 +81,8 @@ mod tests {
     #[test]
     fn a_list_is_a_json_array() {
         assert_eq!(list(["a", "\"b"]), r#"["a","\"b"]"#);
-        assert_eq!(list([]), "[]");
+        assert_eq!(list([7, -1]), "[7,-1]");
+        assert_eq!(list::<&str>([]), "[]");
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub const TOPICS_MAX: i64 = 10_000;
 statements! {
     FIND = "SELECT " (topic_columns) " FROM topics WHERE id = $1";
     FIND_NUMBER = "SELECT " (topic_columns) " FROM topics WHERE serial = $1";
+    /// With the numbers in the JSON array `$1`.
+    FIND_NUMBERS = sqlite "SELECT " (topic_columns) " FROM topics WHERE serial IN (SELECT value FROM json_each($1)) ORDER BY serial",
+        postgres "SELECT " (topic_columns) " FROM topics \
+        WHERE serial = ANY(ARRAY(SELECT CAST(json_array_elements_text(CAST($1 AS JSON)) AS BIGINT))) ORDER BY serial";
     LIST = "SELECT " (topic_columns) " FROM topics ORDER BY name_key, serial";
     COUNT = "SELECT COUNT(*) FROM topics";
     /// SQLite has one writer anyway. Those who read topics, or refer to them, do not wait.
@@ -179,6 +183,17 @@ impl Store {
         let mut reader = self.reader().await?;
         let row = run!(&mut reader.conn(), fetch_optional::<TopicRow>, FIND_NUMBER, serial)?;
         row.map(TopicRow::read).transpose()
+    }
+
+    /// The topics with these numbers, by number. One that there is not is left out.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn find_topic_numbers(&self, serials: &[i64]) -> Result<Vec<Topic>, Error> {
+        let serials = text::list(serials.iter().copied());
+        let mut reader = self.reader().await?;
+        let rows = run!(&mut reader.conn(), fetch_all::<TopicRow>, FIND_NUMBERS, serials)?;
+        rows.into_iter().map(TopicRow::read).collect()
     }
 
     /// Makes a topic: [`TopicWritten::Done`] or [`TopicWritten::ParentMissing`].

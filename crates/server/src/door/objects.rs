@@ -143,10 +143,5 @@ fn name(object: &Object, text: &str) -> Result<Option<Named>, Problem> {
 
 /// A declared answer, with the parameters of the path in it.
 fn told(told: Told, path: Option<&RawPathParams>) -> Problem {
-    let problem = Problem::new(told.code);
-    let Some(detail) = told.detail else { return problem };
-    let parameters = path.into_iter().flat_map(RawPathParams::iter);
-    let filled = parameters
-        .fold(detail.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
-    problem.detail(filled)
+    told.filled(path.into_iter().flat_map(RawPathParams::iter))
 }

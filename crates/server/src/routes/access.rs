@@ -3,8 +3,12 @@
 //! A declaration is data and nothing else. The door decides by it before the handler runs, the document of the API tells it, and
 //! a test walks all of them.
 
+use std::fmt::Display;
+
 use hansard_domain::access::{Kind, Permission};
 use hansard_domain::problem::ProblemCode;
+
+use crate::problem::Problem;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +115,26 @@ impl Told {
     /// A code, and what an adapter's original says.
     pub(crate) const fn saying(code: ProblemCode, detail: &'static str) -> Self {
         Self { code, detail: Some(detail) }
+    }
+
+    /// The problem that says it, with values for parameters of the path.
+    pub(crate) fn filled<'a, V: Display>(
+        self,
+        values: impl IntoIterator<Item = (&'a str, V)>,
+    ) -> Problem {
+        let problem = Problem::new(self.code);
+        let Some(detail) = self.detail else { return problem };
+        let filled = values.into_iter().fold(detail.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), &value.to_string())
+        });
+        problem.detail(filled)
+    }
+}
+
+/// A sentence without parameters.
+impl From<Told> for Problem {
+    fn from(told: Told) -> Self {
+        told.filled(std::iter::empty::<(&str, &str)>())
     }
 }
 

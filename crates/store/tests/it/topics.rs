@@ -64,6 +64,9 @@ async fn the_tree_begins_with_its_seeds(db: TestDb) {
     assert_eq!((religious.name.as_str(), religious.parent), ("Religious", None));
     assert_eq!(made(&store, "Radio", None).await.serial, 22);
     assert_eq!(store.find_topic_number(99).await.unwrap(), None);
+    let some = store.find_topic_numbers(&[22, 99, 7, 7, -1]).await.unwrap();
+    assert_eq!(some.iter().map(|topic| topic.serial).collect::<Vec<_>>(), [7, 22]);
+    assert_eq!((&some[0], store.find_topic_numbers(&[]).await.unwrap()), (&sermons, Vec::new()));
     assert_eq!(store.find_topic(&db.clock.id()).await.unwrap(), None);
 }
 

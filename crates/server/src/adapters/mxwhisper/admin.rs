@@ -5,7 +5,6 @@ use axum::extract::{RawQuery, Request, State};
 use hansard_domain::access::{Kind, Permission, Role};
 use hansard_domain::problem::ProblemCode;
 use hansard_store::Error as StoreError;
-use hansard_store::catalogue::LIST_MAX;
 use hansard_store::users::{NewUser, User, UserEdit, UserEdited};
 use hansard_store::{Erased, Erasure};
 use serde::Serialize;
@@ -13,9 +12,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::refusal;
-use super::views::{ListedJobView, Part};
+use super::views::{ListedJobView, Part, PartParameters};
 use crate::App;
-use crate::adapters::fastapi::{self, ErrorBody, Members, ONE_OF, Wrong, characters};
+use crate::adapters::fastapi::{self, ErrorBody, ONE_OF, Wrong, characters};
 use crate::api::users::hash;
 use crate::caller::Caller;
 use crate::door::bearers::user_of;
@@ -129,10 +128,7 @@ pub(super) struct DeletedView {
 /// The jobs of all users, newest first: a thousand of them unless `limit` and `offset` say otherwise.
 #[utoipa::path(
     get, path = "/admin/jobs", tag = "mxwhisper", operation_id = "mxwhisper_admin_jobs",
-    params(
-        ("limit" = Option<u32>, Query, description = "How many: 1 to 1000, and 1000 unless it is given"),
-        ("offset" = Option<u32>, Query, description = "How many to leave out at the beginning"),
-    ),
+    params(PartParameters),
     responses(
         (status = 200, description = "The jobs", body = Vec<ListedJobView>),
         (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
@@ -142,9 +138,7 @@ pub(super) async fn list_jobs(
     State(app): State<App>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<ListedJobView>>, Problem> {
-    let mut query = Members::of_query(query.as_deref());
-    let Part { offset, limit } = Part::read(&mut query, LIST_MAX, LIST_MAX);
-    query.finish()?;
+    let Part { offset, limit } = Part::of_query(query.as_deref())?;
     let jobs = app.store().list_all_jobs(offset, limit).await?;
     Ok(Json(jobs.into_iter().map(ListedJobView::anybodys).collect()))
 }
@@ -152,10 +146,7 @@ pub(super) async fn list_jobs(
 /// All users, newest first: a thousand of them unless `limit` and `offset` say otherwise.
 #[utoipa::path(
     get, path = "/admin/users", tag = "mxwhisper", operation_id = "mxwhisper_users",
-    params(
-        ("limit" = Option<u32>, Query, description = "How many: 1 to 1000, and 1000 unless it is given"),
-        ("offset" = Option<u32>, Query, description = "How many to leave out at the beginning"),
-    ),
+    params(PartParameters),
     responses(
         (status = 200, description = "The users", body = Vec<UserView>),
         (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
@@ -165,9 +156,7 @@ pub(super) async fn list_users(
     State(app): State<App>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<UserView>>, Problem> {
-    let mut query = Members::of_query(query.as_deref());
-    let Part { offset, limit } = Part::read(&mut query, LIST_MAX, LIST_MAX);
-    query.finish()?;
+    let Part { offset, limit } = Part::of_query(query.as_deref())?;
     let users = app.store().list_users(offset, limit).await?;
     Ok(Json(users.items.into_iter().map(UserView::of).collect()))
 }
@@ -269,8 +258,7 @@ async fn find(app: &App, name: Option<&str>) -> Result<User, Problem> {
 }
 
 fn missing(name: Option<&str>) -> Problem {
-    let detail = format!("User {} not found", name.unwrap_or_default());
-    Problem::new(ProblemCode::UserNotFound).detail(detail)
+    NO_USER.filled([("user_id", name.unwrap_or_default())])
 }
 
 fn last_admin(what: &str) -> Problem {

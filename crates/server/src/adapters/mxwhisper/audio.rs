@@ -266,7 +266,7 @@ pub(super) async fn delete_audio(
 ) -> Result<Json<DeletedView>, Problem> {
     let entry = find(&app, &caller, number).await?;
     if !app.store().delete_recording(caller.reach(), &entry.recording.id).await? {
-        return Err(missing());
+        return Err(NO_AUDIO.into());
     }
     note_deleted(&app, &caller, &entry.recording.id).await;
     let message = "Audio file deleted successfully";
@@ -282,9 +282,6 @@ pub(super) async fn find(
     caller: &Caller,
     number: i64,
 ) -> Result<RecordingEntry, Problem> {
-    app.store().find_recording_number(caller.reach(), number).await?.ok_or_else(missing)
-}
-
-pub(super) fn missing() -> Problem {
-    Problem::new(ProblemCode::RecordingNotFound).detail("Audio file not found")
+    let entry = app.store().find_recording_number(caller.reach(), number).await?;
+    Ok(entry.ok_or(NO_AUDIO)?)
 }

@@ -288,13 +288,12 @@ pub(super) async fn get_collection(
     caller: Caller,
     Number(number): Number,
 ) -> Result<Json<DetailView>, Problem> {
-    let missing = || Problem::new(ProblemCode::CollectionNotFound).detail("Collection not found");
     let (store, reach) = (app.store(), caller.reach());
-    let collection = store.find_collection_number(reach, number).await?.ok_or_else(missing)?;
+    let collection = store.find_collection_number(reach, number).await?.ok_or(NONE_TO_READ)?;
     let id = &collection.id;
     let collected = whole(|offset| async move {
         let part = store.list_collected_jobs(reach, id, offset, LIST_MAX).await?;
-        part.ok_or_else(missing)
+        Ok(part.ok_or(NONE_TO_READ)?)
     });
     let collected = collected.await?;
     let creator = [collection.created_by.as_deref()];
@@ -371,5 +370,5 @@ pub(super) async fn find(app: &App, caller: &Caller, number: i64) -> Result<Coll
 }
 
 fn missing(number: i64) -> Problem {
-    Problem::new(ProblemCode::CollectionNotFound).detail(format!("Collection {number} not found"))
+    NONE_TO_CHANGE.filled([("collection_id", number)])
 }

@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::jobs::find;
+use super::jobs::{NO_JOB, NONE_TO_CHANGE, NOT_CHANGED, NOT_READ, find, job};
 use super::views::Makers;
-use super::{forbidden, refusal, refused};
+use super::{forbidden, refusal};
 use crate::App;
 use crate::adapters::fastapi::{self, ErrorBody, Number, Numbers, integer, integer_between};
 use crate::api::collections::items::POSITION_MAX;
@@ -20,10 +20,7 @@ use crate::door::{self, objects::found};
 use crate::problem::Problem;
 use crate::routes::{Access, Object, Route, Told};
 
-/// What is said of a job that is not there or is another's, of another's collection, and of a job that is not in a collection.
-const NO_JOB: Told = Told::saying(ProblemCode::JobNotFound, "Job not found");
-const NOT_READ: Told = forbidden("You do not have permission to access this job");
-const NOT_YOUR_JOB: Told = forbidden("You do not have permission to modify this job");
+/// What is said of another's collection, and of a job that is not in a collection.
 const NOT_YOURS: &str = "You do not have permission to modify this collection";
 const NOT_IN_IT: Told = Told::saying(
     ProblemCode::CollectionNotFound,
@@ -31,15 +28,14 @@ const NOT_IN_IT: Told = Told::saying(
 );
 
 pub(super) fn routes() -> Vec<Route> {
-    let job = |missing, foreign| Object::numbered(Kind::Job, "job_id", missing, foreign);
     let recordings = Permission::ReadRecordings;
     let sees =
         Access::needs(Permission::ReadCollections).and(recordings).object(job(NO_JOB, NOT_READ));
     let writes = Access::needs(Permission::WriteCollections).and(recordings);
-    let adds = writes.object(job(refused("Job {job_id} not found"), NOT_YOUR_JOB));
+    let adds = writes.object(job(NONE_TO_CHANGE, NOT_CHANGED));
     let collection =
         Object::numbered(Kind::Collection, "collection_id", NOT_IN_IT, forbidden(NOT_YOURS));
-    let changes = writes.object(job(NOT_IN_IT, NOT_YOUR_JOB)).object(collection);
+    let changes = writes.object(job(NOT_IN_IT, NOT_CHANGED)).object(collection);
     let all = "/jobs/{job_id}/collections";
     let one = "/jobs/{job_id}/collections/{collection_id}";
     vec![
@@ -154,7 +150,7 @@ pub(super) async fn list_job_collections(
     caller: Caller,
     Number(job_id): Number,
 ) -> Result<Json<PlacementsView>, Problem> {
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let placements = app.store().collections_of(caller.reach(), &entry.job.recording).await?;
     let placements = placements.unwrap_or_default().into_iter().map(PlacementView::of);
     Ok(Json(PlacementsView { job_id, collections: placements.collect() }))
@@ -180,7 +176,7 @@ pub(super) async fn add_job(
     let number = body.required("collection_id", integer).unwrap_or_default();
     let position = body.optional("position", integer_between(1, POSITION_MAX));
     body.finish()?;
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let collection = named_collection(&app, &caller, number).await?;
     let (reach, recording) = (caller.reach(), &entry.job.recording);
     let added = app
@@ -196,7 +192,7 @@ pub(super) async fn add_job(
             Err(refusal(format!("Job {job_id} is already in collection {number}")))
         }
         ItemAdded::CollectionMissing => Err(no_collection(number)),
-        ItemAdded::RecordingMissing => Err(refusal(format!("Job {job_id} not found"))),
+        ItemAdded::RecordingMissing => Err(NONE_TO_CHANGE.filled([("job_id", job_id)])),
     }
 }
 
@@ -238,7 +234,7 @@ pub(super) async fn move_job(
     let position = body.required("position", integer_between(1, POSITION_MAX)).unwrap_or_default();
     body.finish()?;
     let missing = || not_in_it(job_id, number);
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let (store, reach) = (app.store(), caller.reach());
     let collection = store.find_collection_number(reach, number).await?.ok_or_else(missing)?;
     let recording = &entry.job.recording;
@@ -265,7 +261,7 @@ pub(super) async fn remove_job(
     Numbers(job_id, number): Numbers,
 ) -> Result<Json<RemovedView>, Problem> {
     let missing = || not_in_it(job_id, number);
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let (store, reach) = (app.store(), caller.reach());
     let collection = store.find_collection_number(reach, number).await?.ok_or_else(missing)?;
     if !store.remove_from_collection(reach, &collection.id, &entry.job.recording).await? {
@@ -280,6 +276,5 @@ fn no_collection(number: i64) -> Problem {
 }
 
 fn not_in_it(job: i64, collection: i64) -> Problem {
-    let detail = format!("Job {job} is not in collection {collection}");
-    Problem::new(ProblemCode::CollectionNotFound).detail(detail)
+    NOT_IN_IT.filled([("job_id", job), ("collection_id", collection)])
 }

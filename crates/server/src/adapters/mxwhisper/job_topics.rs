@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::jobs::find;
+use super::jobs::{NO_JOB, NONE_TO_CHANGE, NOT_CHANGED, NOT_READ, find, job};
+use super::refusal;
 use super::views::Makers;
-use super::{forbidden, refusal, refused};
 use crate::App;
 use crate::adapters::fastapi::{
     self, ErrorBody, ITEMS_AT_LEAST, ITEMS_AT_MOST, NO_LIST, Number, Numbers, Wrong, boolean,
@@ -27,18 +27,14 @@ use crate::routes::{Access, Object, Route, Told};
 /// Topics that one request assigns.
 const TOPICS_MAX: usize = 100;
 
-/// What is said of a job that is not there or is another's, and of a topic that a job does not have.
-const NO_JOB: Told = Told::saying(ProblemCode::JobNotFound, "Job not found");
-const NOT_READ: Told = forbidden("You do not have permission to access this job");
-const NOT_CHANGED: Told = forbidden("You do not have permission to modify this job");
+/// What is said of a topic that a job does not have.
 const NOT_ASSIGNED: Told =
     Told::saying(ProblemCode::TopicNotFound, "Topic {topic_id} is not assigned to job {job_id}");
 
 pub(super) fn routes() -> Vec<Route> {
-    let job = |missing, foreign| Object::numbered(Kind::Job, "job_id", missing, foreign);
     let sees = Access::needs(Permission::ReadRecordings).object(job(NO_JOB, NOT_READ));
     let writes = Access::needs(Permission::WriteRecordings);
-    let assigns = writes.object(job(refused("Job {job_id} not found"), NOT_CHANGED));
+    let assigns = writes.object(job(NONE_TO_CHANGE, NOT_CHANGED));
     let topic = Object::numbered(Kind::Topic, "topic_id", NOT_ASSIGNED, NOT_ASSIGNED);
     let changes = writes.object(job(NOT_ASSIGNED, NOT_CHANGED)).object(topic);
     let all = "/jobs/{job_id}/topics";
@@ -150,7 +146,7 @@ pub(super) async fn list_job_topics(
     caller: Caller,
     Number(job_id): Number,
 ) -> Result<Json<JobTopicsView>, Problem> {
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let topics = app.store().topics_of(caller.reach(), &entry.job.recording).await?;
     let topics = JobTopicView::all(&app, &caller, topics.unwrap_or_default()).await?;
     Ok(Json(JobTopicsView { job_id, topics }))
@@ -175,8 +171,8 @@ pub(super) async fn assign_job_topics(
     let mut body = fastapi::body(&app, request).await?;
     let numbers = body.required("topic_ids", numbers).unwrap_or_default();
     body.finish()?;
-    let entry = find(&app, &caller, job_id).await?;
-    let topics = app.store().topics().await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
+    let topics = app.store().find_topic_numbers(&numbers).await?;
     let known: HashMap<i64, TopicId> =
         topics.into_iter().map(|topic| (topic.serial, topic.id)).collect();
     let unknown: BTreeSet<i64> =
@@ -199,7 +195,7 @@ pub(super) async fn assign_job_topics(
             let assigned_topics = JobTopicView::all(&app, &caller, topics).await?;
             Ok(Json(AssignedView { job_id, assigned_topics }))
         }
-        TopicsAssigned::Missing => Err(refusal(format!("Job {job_id} not found"))),
+        TopicsAssigned::Missing => Err(NONE_TO_CHANGE.filled([("job_id", job_id)])),
         TopicsAssigned::TopicsMissing(gone) => {
             let gone = known.iter().filter(|(_, id)| gone.contains(id));
             Err(not_found(&gone.map(|(number, _)| *number).collect()))
@@ -230,7 +226,7 @@ pub(super) async fn review_job_topic(
     let is_reviewed = body.required("user_reviewed", boolean).unwrap_or_default();
     body.finish()?;
     let missing = || not_assigned(job_id, topic_id);
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let topic = app.store().find_topic_number(topic_id).await?.ok_or_else(missing)?;
     let (reach, recording) = (caller.reach(), &entry.job.recording);
     let assigned = app.store().review_topic(reach, recording, &topic.id, is_reviewed).await?;
@@ -257,7 +253,7 @@ pub(super) async fn remove_job_topic(
     Numbers(job_id, topic_id): Numbers,
 ) -> Result<Json<RemovedView>, Problem> {
     let missing = || not_assigned(job_id, topic_id);
-    let entry = find(&app, &caller, job_id).await?;
+    let entry = find(&app, &caller, job_id, NO_JOB).await?;
     let topic = app.store().find_topic_number(topic_id).await?.ok_or_else(missing)?;
     if !app.store().remove_topic(caller.reach(), &entry.job.recording, &topic.id).await? {
         return Err(missing());
@@ -282,6 +278,5 @@ fn not_found(numbers: &BTreeSet<i64>) -> Problem {
 }
 
 fn not_assigned(job: i64, topic: i64) -> Problem {
-    let detail = format!("Topic {topic} is not assigned to job {job}");
-    Problem::new(ProblemCode::TopicNotFound).detail(detail)
+    NOT_ASSIGNED.filled([("job_id", job), ("topic_id", topic)])
 }

@@ -6,40 +6,46 @@ use axum::response::Response;
 use hansard_domain::access::{Kind, Permission};
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::problem::ProblemCode;
-use hansard_store::catalogue::{EntryFilter, JobEntry, LIST_MAX};
+use hansard_store::catalogue::{EntryFilter, JobEntry};
 use hansard_store::{Accepted, NewJob, NewRecording};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::forbidden;
-use super::spoken::{NOT_AVAILABLE, download, spoken};
-use super::views::{ListedJobView, Part, error, file_name, progress, status};
+use super::spoken::{NO_TEXT, download, format_of, spoken};
+use super::views::{ListedJobView, Part, PartParameters, error, file_name, progress, status};
+use super::{forbidden, refused};
 use crate::App;
-use crate::adapters::fastapi::{ErrorBody, Members, Number, text};
+use crate::adapters::fastapi::{ErrorBody, Number};
 use crate::api::recordings::{Form, Upload};
 use crate::caller::Caller;
 use crate::extract::media_type;
 use crate::problem::Problem;
 use crate::routes::{Access, NamedBy, Object, Route, Told};
 
-/// What is said of a job that is not there, and of another's.
-const NO_JOB: Told = Told::saying(ProblemCode::JobNotFound, "Job not found");
-const NOT_YOURS: Told = forbidden("You do not have permission to access this job");
-const NO_TEXT: Told = Told::saying(ProblemCode::TranscriptNotFound, NOT_AVAILABLE);
+/// What is said of a job that is not there, to those who look and to those who change something about it; and of another's.
+pub(super) const NO_JOB: Told = Told::saying(ProblemCode::JobNotFound, "Job not found");
+pub(super) const NONE_TO_CHANGE: Told = refused("Job {job_id} not found");
+pub(super) const NOT_READ: Told = forbidden("You do not have permission to access this job");
+pub(super) const NOT_CHANGED: Told = forbidden("You do not have permission to modify this job");
 
 pub(super) fn routes() -> Vec<Route> {
     let reads = Access::needs(Permission::ReadRecordings);
     let writes = Access::needs(Permission::WriteRecordings);
-    let job = Object::numbered(Kind::Job, "job_id", NO_JOB, NOT_YOURS);
-    let old = Object { by: NamedBy::SerialOrNothing, ..job };
-    let ended = Object::numbered(Kind::Job, "job_id", NO_TEXT, NOT_YOURS);
+    let shown = job(NO_JOB, NOT_READ);
+    let old = Object { by: NamedBy::SerialOrNothing, ..shown };
+    let ended = job(NO_TEXT, NOT_READ);
     vec![
         Route::post("/upload", writes, upload),
         Route::get("/job/{job_id}", reads.object(old), get_old_job),
-        Route::get("/jobs/{job_id}", reads.object(job), get_job),
+        Route::get("/jobs/{job_id}", reads.object(shown), get_job),
         Route::get("/jobs/{job_id}/download", reads.object(ended), download_job),
         Route::get("/user/jobs", reads, list_own_jobs),
     ]
+}
+
+/// The job that a path names.
+pub(super) const fn job(missing: Told, foreign: Told) -> Object {
+    Object::numbered(Kind::Job, "job_id", missing, foreign)
 }
 
 /// The form of an upload, for the document.
@@ -184,7 +190,7 @@ pub(super) async fn get_job(
     caller: Caller,
     Number(job): Number,
 ) -> Result<Json<JobView>, Problem> {
-    let entry = find(&app, &caller, job).await?;
+    let entry = find(&app, &caller, job, NO_JOB).await?;
     Ok(Json(JobView::of(&app, entry).await?))
 }
 
@@ -223,20 +229,15 @@ pub(super) async fn download_job(
     Number(job): Number,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let mut query = Members::of_query(query.as_deref());
-    let format = query.optional("format", text);
-    query.finish()?;
-    let entry = find(&app, &caller, job).await?;
-    download(&app, &caller, &entry, format.as_deref().unwrap_or("txt")).await
+    let format = format_of(query.as_deref(), "txt")?;
+    let entry = find(&app, &caller, job, NO_JOB).await?;
+    download(&app, &caller, &entry, &format).await
 }
 
 /// The caller's jobs, newest first: a thousand of them unless `limit` and `offset` say otherwise.
 #[utoipa::path(
     get, path = "/user/jobs", tag = "mxwhisper", operation_id = "mxwhisper_own_jobs",
-    params(
-        ("limit" = Option<u32>, Query, description = "How many: 1 to 1000, and 1000 unless it is given"),
-        ("offset" = Option<u32>, Query, description = "How many to leave out at the beginning"),
-    ),
+    params(PartParameters),
     responses(
         (status = 200, description = "The jobs", body = Vec<ListedJobView>),
         (status = "default", description = "FastAPI's error, with a code", body = ErrorBody),
@@ -247,9 +248,7 @@ pub(super) async fn list_own_jobs(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<ListedJobView>>, Problem> {
-    let mut query = Members::of_query(query.as_deref());
-    let Part { offset, limit } = Part::read(&mut query, LIST_MAX, LIST_MAX);
-    query.finish()?;
+    let Part { offset, limit } = Part::of_query(query.as_deref())?;
     let all = EntryFilter::default();
     let listed = app.store().list_jobs(caller.reach(), &all, offset, limit).await?;
     Ok(Json(listed.items.into_iter().map(ListedJobView::own).collect()))
@@ -258,8 +257,13 @@ pub(super) async fn list_own_jobs(
 /// The job with this number.
 ///
 /// # Errors
-/// [`ProblemCode::JobNotFound`] where it was deleted meanwhile.
-pub(super) async fn find(app: &App, caller: &Caller, number: i64) -> Result<JobEntry, Problem> {
+/// `missing`, where it was deleted meanwhile.
+pub(super) async fn find(
+    app: &App,
+    caller: &Caller,
+    number: i64,
+    missing: Told,
+) -> Result<JobEntry, Problem> {
     let entry = app.store().find_job_number(caller.reach(), number).await?;
-    entry.ok_or_else(|| Problem::new(ProblemCode::JobNotFound).detail("Job not found"))
+    Ok(entry.ok_or(missing)?)
 }

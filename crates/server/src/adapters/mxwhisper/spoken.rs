@@ -12,17 +12,28 @@ use hansard_store::catalogue::JobEntry;
 use http::header::CONTENT_TYPE;
 
 use crate::App;
+use crate::adapters::fastapi::{Members, text};
 use crate::adapters::waiting::transcript_of;
 use crate::api::transcripts::{self, Format};
 use crate::audit::note_exported;
 use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::routes::Told;
 
 /// The content type of texts and SubRip.
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What is said where there is nothing to download.
-pub(super) const NOT_AVAILABLE: &str = "Transcript not available";
+pub(super) const NO_TEXT: Told =
+    Told::saying(ProblemCode::TranscriptNotFound, "Transcript not available");
+
+/// The format that a query asks for, or else `usual`.
+pub(super) fn format_of(query: Option<&str>, usual: &str) -> Result<String, Problem> {
+    let mut query = Members::of_query(query);
+    let format = query.optional("format", text);
+    query.finish()?;
+    Ok(format.unwrap_or_else(|| usual.to_owned()))
+}
 
 /// The whole texts of those `jobs` that are completed, by their transcripts.
 pub(super) async fn spoken(
@@ -58,10 +69,9 @@ pub(super) async fn download(
     entry: &JobEntry,
     name: &str,
 ) -> Result<Response, Problem> {
-    let missing = || Problem::new(ProblemCode::TranscriptNotFound).detail(NOT_AVAILABLE);
     let job = &entry.job;
     let id = job.transcript.as_ref().filter(|_| job.state == JobState::Succeeded);
-    let id = id.ok_or_else(missing)?;
+    let id = id.ok_or(NO_TEXT)?;
     let name = name.to_ascii_lowercase();
     let known = ["json", "vtt", "srt"].into_iter().find(|known| *known == name);
     let name = known.unwrap_or("txt");
@@ -75,7 +85,7 @@ pub(super) async fn download(
             return Ok(([(CONTENT_TYPE, TEXT)], text).into_response());
         }
     };
-    let head = app.store().find_transcript(caller.reach(), id).await?.ok_or_else(missing)?;
+    let head = app.store().find_transcript(caller.reach(), id).await?.ok_or(NO_TEXT)?;
     Ok(transcripts::answer(app, head, format))
 }
 

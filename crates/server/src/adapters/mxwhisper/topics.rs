@@ -22,7 +22,9 @@ use crate::problem::Problem;
 use crate::routes::{Access, Answers, NamedBy, Object, Route, Told};
 
 /// What is said of a topic that is not there; where one is changed, with another status.
-const NO_TOPIC: &str = "Topic {topic_id} not found";
+const NO_TOPIC: Told = Told::saying(ProblemCode::TopicNotFound, NOT_FOUND);
+const NONE_TO_CHANGE: Told = refused(NOT_FOUND);
+const NOT_FOUND: &str = "Topic {topic_id} not found";
 
 pub(super) fn routes() -> Vec<Route> {
     let writes = Access::needs(Permission::WriteTopics);
@@ -33,13 +35,13 @@ pub(super) fn routes() -> Vec<Route> {
         answers: Answers::Hidden(told),
         is_shareable: false,
     };
-    let deletes = writes.object(topic(Told::saying(ProblemCode::TopicNotFound, NO_TOPIC)));
+    let deletes = writes.object(topic(NO_TOPIC));
     let one = "/topics/{topic_id}";
     vec![
         Route::get("/topics", Access::Public, list_topics),
         Route::post("/topics", writes, create_topic),
         Route::get(one, Access::Public, get_topic),
-        Route::put(one, writes.object(topic(refused(NO_TOPIC))), update_topic),
+        Route::put(one, writes.object(topic(NONE_TO_CHANGE)), update_topic),
         Route::delete(one, deletes, delete_topic),
     ]
 }
@@ -188,7 +190,7 @@ pub(super) async fn update_topic(
         Some(None) => Some(None),
         None => None,
     };
-    let gone = || refusal(format!("Topic {number} not found"));
+    let gone = || NONE_TO_CHANGE.filled([("topic_id", number)]);
     let topic = app.store().find_topic_number(number).await?.ok_or_else(gone)?;
     let edit = TopicEdit { name: name.clone(), description, parent };
     let edited = app.store().update_topic(&topic.id, edit).await;
@@ -232,7 +234,7 @@ async fn find(app: &App, number: i64) -> Result<Topic, Problem> {
 }
 
 fn missing(number: i64) -> Problem {
-    Problem::new(ProblemCode::TopicNotFound).detail(format!("Topic {number} not found"))
+    NO_TOPIC.filled([("topic_id", number)])
 }
 
 /// The id of the topic that is to be above another one.
@@ -254,7 +256,7 @@ fn written(
 ) -> Result<Topic, Problem> {
     match written {
         Ok(TopicWritten::Done(topic)) => Ok(*topic),
-        Ok(TopicWritten::Missing) => Err(refusal(format!("Topic {number} not found"))),
+        Ok(TopicWritten::Missing) => Err(NONE_TO_CHANGE.filled([("topic_id", number)])),
         Ok(TopicWritten::ParentMissing) => Err(no_parent(above.unwrap_or_default())),
         Ok(TopicWritten::OwnParent) => Err(refusal("Topic cannot be its own parent")),
         Ok(TopicWritten::Cycle) => {

@@ -7,7 +7,7 @@ use hansard_domain::access::{Kind, Permission};
 use hansard_domain::job::{JobState, TranscribeOptions};
 use hansard_domain::language;
 use hansard_domain::problem::ProblemCode;
-use hansard_store::catalogue::{EntryFilter, JobEntry};
+use hansard_store::catalogue::EntryFilter;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 
 use super::audio::{self, NO_AUDIO};
 use super::forbidden;
-use super::jobs::new_job;
-use super::spoken::{NOT_AVAILABLE, download};
+use super::jobs::{find, new_job};
+use super::spoken::{NO_TEXT, download, format_of};
 use super::views::{MessageView, Part, status};
 use crate::App;
 use crate::adapters::fastapi::{
@@ -42,7 +42,6 @@ const MODEL_PREFIX: &str = "whisper-";
 
 /// What is said of a transcription that is not there, or is another's.
 const NONE: Told = Told::saying(ProblemCode::JobNotFound, "Transcription not found");
-const NO_TEXT: Told = Told::saying(ProblemCode::TranscriptNotFound, NOT_AVAILABLE);
 const NOT_READ: Told = forbidden("You do not have permission to access this transcription");
 const NOT_DELETED: Told = forbidden("You do not have permission to delete this transcription");
 const NOT_STARTED: Told = forbidden("You do not have permission to transcribe this audio file");
@@ -124,7 +123,7 @@ pub(super) async fn start_transcription(
     let options = TranscribeOptions { model, language, ..TranscribeOptions::default() };
     let job = new_job(&caller, options);
     let accepted = app.store().accept_job(caller.reach(), &entry.recording.id, job, None).await?;
-    let job = accepted.ok_or_else(audio::missing)?.job;
+    let job = accepted.ok_or(NO_AUDIO)?.job;
     app.wake_workers();
     let view = StartedView {
         job_id: job.serial,
@@ -207,9 +206,9 @@ pub(super) async fn get_transcription(
     let mut query = Members::of_query(query.as_deref());
     query.optional("include_chunks", boolean);
     query.finish()?;
-    let entry = find(&app, &caller, number).await?;
+    let entry = find(&app, &caller, number, NONE).await?;
     let views = TranscriptionView::all(&app, &caller, vec![entry]).await?;
-    let view = views.into_iter().next().ok_or_else(missing)?;
+    let view = views.into_iter().next().ok_or(NONE)?;
     Ok(Json(DetailView::of(view)))
 }
 
@@ -227,9 +226,9 @@ pub(super) async fn delete_transcription(
     caller: Caller,
     Number(number): Number,
 ) -> Result<Json<MessageView>, Problem> {
-    let entry = find(&app, &caller, number).await?;
+    let entry = find(&app, &caller, number, NONE).await?;
     if !app.store().delete_job(caller.reach(), &entry.job.id).await? {
-        return Err(missing());
+        return Err(NONE.into());
     }
     note_deleted(&app, &caller, &entry.job.id).await;
     Ok(Json(MessageView { message: "Transcription deleted successfully" }))
@@ -253,19 +252,9 @@ pub(super) async fn download_transcription(
     Number(number): Number,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let mut query = Members::of_query(query.as_deref());
-    let format = query.optional("format", text);
-    query.finish()?;
-    let entry = find(&app, &caller, number).await?;
-    download(&app, &caller, &entry, format.as_deref().unwrap_or("srt")).await
-}
-
-async fn find(app: &App, caller: &Caller, number: i64) -> Result<JobEntry, Problem> {
-    app.store().find_job_number(caller.reach(), number).await?.ok_or_else(missing)
-}
-
-fn missing() -> Problem {
-    Problem::new(ProblemCode::JobNotFound).detail("Transcription not found")
+    let format = format_of(query.as_deref(), "srt")?;
+    let entry = find(&app, &caller, number, NONE).await?;
+    download(&app, &caller, &entry, &format).await
 }
 
 /// The states that a filter names.

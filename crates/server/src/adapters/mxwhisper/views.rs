@@ -8,7 +8,7 @@ use hansard_domain::source::Source;
 use hansard_store::catalogue::{JobEntry, LIST_MAX};
 use hansard_store::jobs::Job;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::adapters::fastapi::{Members, integer_between};
@@ -123,7 +123,29 @@ pub(super) struct Part {
     pub(super) limit: u32,
 }
 
+/// What such a query has in it, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "described, never built")]
+pub(super) struct PartParameters {
+    /// How many: 1 to 1000, and 1000 unless it is given
+    limit: Option<u32>,
+    /// How many to leave out at the beginning
+    offset: Option<u32>,
+}
+
 impl Part {
+    /// The part that a query asks for which asks for nothing else: all of it as far as [`LIST_MAX`], if it does not.
+    ///
+    /// # Errors
+    /// What is wrong with its values.
+    pub(super) fn of_query(query: Option<&str>) -> Result<Self, Problem> {
+        let mut query = Members::of_query(query);
+        let part = Self::read(&mut query, LIST_MAX, LIST_MAX);
+        query.finish()?;
+        Ok(part)
+    }
+
     /// Reads `limit`, up to `max` and as much as `usual` if it is not given, and `offset`.
     pub(super) fn read(query: &mut Members, usual: u32, max: u32) -> Self {
         let number = |number: i64| u32::try_from(number).unwrap_or_default();
