@@ -119,6 +119,15 @@ impl App {
             let ensured = administrator::ensure(&store, wanted, &workspace).await;
             ensured.map_err(Error::Administrator)?;
         }
+        let is_asked = !settings.asks_for_credentials() && settings.is_for_others();
+        // Only a hint: a database that cannot tell is found out by the first request.
+        if is_asked && matches!(store.has_credentials().await, Ok(false)) {
+            tracing::warn!(
+                "server.public_url or server.trusted_proxies is set, so callers need credentials on this machine too, and \
+                 nobody has any: make a user (hansard user create) or a token (hansard token create), or set a key \
+                 (server.api_key)"
+            );
+        }
         let metrics = Metrics::register(registry);
         let places = Places::new(settings.requests_max);
         let tasks = TaskTracker::new();

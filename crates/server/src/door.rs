@@ -370,7 +370,8 @@ pub(crate) fn capped(role: Role, user: &User) -> Role {
 /// Whether the service asks for no credentials: only programs on this machine reach it, and nobody has any.
 pub(crate) async fn is_open(app: &App) -> Result<bool, Problem> {
     let settings = app.settings();
-    if !settings.bind.ip().to_canonical().is_loopback() || settings.asks_for_credentials() {
+    let is_loopback = settings.bind.ip().to_canonical().is_loopback();
+    if !is_loopback || settings.is_for_others() || settings.asks_for_credentials() {
         return Ok(false);
     }
     let now = app.clock().now();

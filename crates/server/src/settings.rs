@@ -225,6 +225,12 @@ impl Settings {
             || administrator.is_some()
             || service_secret.is_some()
     }
+
+    /// Whether others are meant to reach the service too: it has an address for them, or a proxy in front. Such a proxy may
+    /// run on this machine and need not say for whom it speaks, so being on this machine then tells nothing about a caller.
+    pub(crate) fn is_for_others(&self) -> bool {
+        self.public_url.is_some() || !self.admission.trusted_proxies.is_empty()
+    }
 }
 
 impl Settings {

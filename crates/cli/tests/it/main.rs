@@ -11,6 +11,7 @@ mod help;
 mod models;
 mod program;
 mod refusals;
+mod serving;
 mod stopping;
 mod tokens;
 mod transcribe;

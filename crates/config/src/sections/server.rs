@@ -39,10 +39,12 @@ section! {
         /// there is no key.
         workspace: String = default("default"),
 
-        /// Address at which others reach the service, for links in answers and callbacks.
+        /// Address at which others reach the service, for links in answers and callbacks. With it, callers on this machine need
+        /// credentials too: a proxy here may be speaking for others.
         public_url: Option<HttpUrl> = unset("https://hansard.example.org"),
 
-        /// Proxies whose word is taken for the address that a request comes from, in `X-Forwarded-For`.
+        /// Proxies whose word is taken for the address that a request comes from, in `X-Forwarded-For` or `Forwarded`. With
+        /// any, callers on this machine need credentials too.
         trusted_proxies: Vec<IpNet> = unset("10.1.0.0/16"),
 
         /// Address of a web application that uses the service: pages of its origin may call, and a login returns to it.

@@ -96,6 +96,29 @@ async fn an_address_that_others_reach_needs_a_key() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_does_not_say_so_lets_nobody_in_without_credentials() {
+    let service = Service::start().await;
+    let at = "https://hansard.example".to_owned();
+    let public = service.node(|settings| settings.public_url = Some(at)).await;
+    let nets = vec!["127.0.0.0/8".parse().unwrap()];
+    let proxied = service.node(|settings| settings.admission.trusted_proxies = nets).await;
+    let list = "/api/v1/recordings";
+
+    // What such a proxy sends looks like what a program on this machine sends.
+    assert_eq!(service.get(list).await.status, StatusCode::OK);
+    for node in [&public, &proxied] {
+        assert_eq!(node.get(list).await.problem(), "unauthorized");
+    }
+
+    let ana = user(&service.store, "ana", Role::Editor).await;
+    let own = key(&service.store, &ana, Role::Editor, false, Vec::new()).await;
+    for node in [&public, &proxied] {
+        let request = Request::get(list).header("authorization", format!("Bearer {own}"));
+        assert_eq!(node.send(request.body(Body::empty()).unwrap()).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_problem_too() {
     let service = Service::start().await;
 
