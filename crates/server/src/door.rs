@@ -49,7 +49,7 @@ use crate::caller::{Caller, Sender};
 use crate::cookies;
 use crate::csrf::{self, Rules};
 use crate::passwords::Passwords;
-use crate::peer::Peer;
+use crate::peer::{Client, Doubts, Peer};
 use crate::problem::Problem;
 use crate::routes::Access;
 use crate::settings::Settings;
@@ -79,6 +79,7 @@ pub(crate) struct Door {
     pub(crate) issuers: Issuers,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
+    doubts: Doubts,
     /// When it was last looked whether the store holds credentials, and whether it did.
     has_credentials: Mutex<Option<(Timestamp, bool)>>,
 }
@@ -91,6 +92,7 @@ impl Door {
             issuers,
             passwords: Passwords::default(),
             throttle: Throttle::new(&settings.admission.limits),
+            doubts: Doubts::default(),
             has_credentials: Mutex::default(),
         }
     }
@@ -304,10 +306,12 @@ fn bearer(value: &str) -> Option<&str> {
 /// Where the request comes from.
 pub(crate) fn sender(app: &App, parts: &Parts) -> Sender {
     let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
-    Sender {
-        address: peer.client(&parts.headers, &app.settings().admission.trusted_proxies),
-        request: parts.extensions.get::<RequestId>().cloned(),
+    let trusted = &app.settings().admission.trusted_proxies;
+    let Client { address, doubt } = peer.client(&parts.headers, trusted);
+    if let Some(doubt) = doubt {
+        app.door().doubts.tell(doubt, peer);
     }
+    Sender { address, request: parts.extensions.get::<RequestId>().cloned() }
 }
 
 /// The workspace that a user asks for, where the route knows of any.

@@ -1,6 +1,7 @@
 //! Where a request comes from: the other end of the connection, or whom a trusted proxy names.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 
 use http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -19,25 +20,91 @@ impl Default for Peer {
     }
 }
 
+/// Whom a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// Its address, as far as it can be told.
+    pub(crate) address: IpAddr,
+    /// Why that may be a proxy's.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// Why the address that counts may be a proxy's, and not that of whom the proxy speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Whoever is at the other end says that it speaks for others, and is no trusted proxy.
+    Untrusted,
+    /// The two headers name different clients.
+    Contradiction,
+}
+
 impl Peer {
-    /// The address that the request comes from, as far as it can be told.
+    /// Whom the request comes from.
     ///
     /// What a header says counts only as far as trusted proxies have written it: entries are read from the right, and the
     /// first one that is no trusted proxy is the client. Who is not behind a trusted proxy is its own witness, and only the
-    /// connection counts. Where `Forwarded` (RFC 7239) and `X-Forwarded-For` are both there and disagree, one of them has
-    /// passed a proxy that does not know it, and neither counts.
-    pub(crate) fn client(self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    /// connection counts.
+    ///
+    /// A proxy commonly writes one of `Forwarded` (RFC 7239) and `X-Forwarded-For`, and lets the other through as the client
+    /// has sent it. Which one it writes cannot be told, so whichever was preferred, some clients could choose their address.
+    /// Where both are there and disagree, neither counts.
+    pub(crate) fn client(self, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
         let peer = self.0.ip().to_canonical();
         let old = headers.contains_key(&X_FORWARDED_FOR);
         let new = headers.contains_key(FORWARDED);
+        if (old || new) && !is_trusted(peer, trusted) {
+            return Client { address: peer, doubt: Some(Doubt::Untrusted) };
+        }
         let old = old.then(|| client_of(peer, listed(headers).rev(), trusted));
         let new = new.then(|| client_of(peer, forwarded(headers).rev(), trusted));
         match (old, new) {
-            (Some(client), None) | (None, Some(client)) => client,
-            (Some(one), Some(other)) if one == other => one,
-            (Some(_), Some(_)) | (None, None) => peer,
+            (Some(one), Some(other)) if one != other => {
+                Client { address: peer, doubt: Some(Doubt::Contradiction) }
+            }
+            (Some(address), _) | (None, Some(address)) => Client { address, doubt: None },
+            (None, None) => Client { address: peer, doubt: None },
         }
     }
+}
+
+/// Tells of each kind of doubt once: whoever sends requests decides how often there is one.
+#[derive(Debug)]
+pub(crate) struct Doubts {
+    untrusted: Once,
+    contradiction: Once,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self { untrusted: Once::new(), contradiction: Once::new() }
+    }
+}
+
+impl Doubts {
+    /// Says in the log what is wrong with a request of `peer`, unless that was said before.
+    pub(crate) fn tell(&self, doubt: Doubt, peer: Peer) {
+        let peer = peer.0.ip().to_canonical();
+        match doubt {
+            Doubt::Untrusted => self.untrusted.call_once(|| {
+                tracing::warn!(
+                    peer = %peer,
+                    "{peer} says that it forwards requests and is not in server.trusted_proxies: if it is a proxy of yours, \
+                     name it there, or all its callers are counted as one"
+                );
+            }),
+            Doubt::Contradiction => self.contradiction.call_once(|| {
+                tracing::warn!(
+                    peer = %peer,
+                    "{peer}, which server.trusted_proxies names, forwards requests of which Forwarded and X-Forwarded-For name \
+                     different clients: let it remove the header that it does not write, or such callers are counted as one"
+                );
+            }),
+        }
+    }
+}
+
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
 }
 
 /// Follows `hops`, the last proxy's word first, from `peer` to the first who is no trusted proxy. One who does not tell an
@@ -49,7 +116,7 @@ fn client_of(
 ) -> IpAddr {
     let mut client = peer;
     for hop in hops {
-        if !trusted.iter().any(|net| net.contains(&client)) {
+        if !is_trusted(client, trusted) {
             break;
         }
         let Some(hop) = hop else { break };
@@ -106,13 +173,17 @@ mod tests {
 
     use super::*;
 
-    fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+    fn judged(peer: &str, headers: &[(&'static str, &str)]) -> Client {
         let trusted = ["10.0.0.0/8", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        Peer(peer.parse().unwrap()).client(&map, &trusted).to_string()
+        Peer(peer.parse().unwrap()).client(&map, &trusted)
+    }
+
+    fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        judged(peer, headers).address.to_string()
     }
 
     #[test]
@@ -185,6 +256,21 @@ mod tests {
         assert_eq!(both("198.51.100.1", "for=198.51.100.1"), "198.51.100.1");
         assert_eq!(both("198.51.100.1", "for=198.51.100.2"), "10.0.0.1");
         assert_eq!(both("198.51.100.1", ""), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_doubt_is_told_where_there_is_one() {
+        let old = [("x-forwarded-for", "198.51.100.1")];
+        let new = [("forwarded", "for=198.51.100.2")];
+        let doubt = |peer, headers: &[_]| judged(peer, headers).doubt;
+
+        assert_eq!(doubt("192.0.2.7:5000", &[]), None);
+        assert_eq!(doubt("10.0.0.1:5000", &old), None);
+        assert_eq!(doubt("192.0.2.7:5000", &old), Some(Doubt::Untrusted));
+        assert_eq!(doubt("192.0.2.7:5000", &new), Some(Doubt::Untrusted));
+        let both = [old, new].concat();
+        assert_eq!(doubt("192.0.2.7:5000", &both), Some(Doubt::Untrusted));
+        assert_eq!(doubt("10.0.0.1:5000", &both), Some(Doubt::Contradiction));
     }
 
     #[test]
