@@ -132,7 +132,9 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
         Ok(caller) => caller,
         Err(problem) => {
             // Whoever shows nothing that is any good costs something too.
-            if *is_counted && problem.code() == ProblemCode::Unauthorized {
+            let is_nobody = [ProblemCode::Unauthorized, ProblemCode::CsrfSessionMissing]
+                .contains(&problem.code());
+            if *is_counted && is_nobody {
                 let address = sender(app, parts).address;
                 app.door().throttle.count_stranger(app, address, told).await?;
             }
@@ -180,11 +182,15 @@ pub(crate) async fn refuse(app: &App, caller: &Caller, detail: String) -> Proble
     Problem::new(code).detail(detail)
 }
 
-/// Refuses what another site's page made a browser send with its session.
-fn check_forgery(app: &App, parts: &Parts, caller: &Caller) -> Result<(), Problem> {
+/// Refuses what another site's page made a browser send with its session, and says so in the audit log.
+async fn check_forgery(app: &App, parts: &Parts, caller: &Caller) -> Result<(), Problem> {
     let ticket = caller.session().map(|session| &session.ticket);
     let rules = &app.door().csrf;
-    rules.check(&parts.method, parts.uri.path(), &parts.headers, ticket).map_err(forged)
+    let checked = rules.check(&parts.method, parts.uri.path(), &parts.headers, ticket);
+    let Err(refusal) = checked else { return Ok(()) };
+    let problem = forged(refusal);
+    note_refusal_of(app, caller, problem.code()).await;
+    Err(problem)
 }
 
 /// The problem of a request that could be forged.
@@ -234,12 +240,17 @@ pub(crate) async fn resolve(app: &App, parts: &Parts) -> Result<Caller, Problem>
         && let Some(caller) = sessions::resolve(app, ticket, parts, &sender).await?
     {
         // Here, so that no way to learn who calls by a cookie goes round it.
-        check_forgery(app, parts, &caller)?;
+        check_forgery(app, parts, &caller).await?;
         return Ok(caller);
     }
     let rules = &app.door().csrf;
-    rules.check(&parts.method, parts.uri.path(), &parts.headers, None).map_err(forged)?;
-    Err(Problem::new(ProblemCode::Unauthorized).detail(NO_CREDENTIALS))
+    let checked = rules.check(&parts.method, parts.uri.path(), &parts.headers, None);
+    let Err(refusal) = checked else {
+        return Err(Problem::new(ProblemCode::Unauthorized).detail(NO_CREDENTIALS));
+    };
+    let problem = forged(refusal);
+    note_refusal(app, &sender, problem.code()).await;
+    Err(problem)
 }
 
 /// Whose credential `text` is; `None` if it is nobody's.
@@ -324,20 +335,24 @@ fn wanted_workspace(parts: &Parts) -> Result<Option<WorkspaceId>, Problem> {
     id.map(Some).ok_or(Problem::new(ProblemCode::WorkspaceNotFound))
 }
 
-/// Where `user` sits: in the workspace that is `wanted`, or else in the personal one; and as what.
+/// Where `user`, who has sent a request, sits: in the workspace that is `wanted`, or else in the personal one; and as what.
 ///
 /// # Errors
-/// [`ProblemCode::WorkspaceNotFound`] for one that the user does not belong to. An administrator of the installation belongs to
-/// all.
+/// [`ProblemCode::WorkspaceNotFound`] for one that the user does not belong to, which the audit log is told as well. An
+/// administrator of the installation belongs to all.
 pub(crate) async fn seat(
     app: &App,
-    actor: Actor,
+    sender: &Sender,
     user: &User,
     wanted: Option<&WorkspaceId>,
 ) -> Result<Principal, Problem> {
+    let actor = Actor::User(user.id.clone());
     let workspace = wanted.unwrap_or(&user.workspace);
-    let role = role_of(app, user, workspace).await?;
-    let role = role.ok_or(Problem::new(ProblemCode::WorkspaceNotFound))?;
+    let Some(role) = role_of(app, user, workspace).await? else {
+        let code = ProblemCode::WorkspaceNotFound;
+        note_refusal_within(app, sender, &actor, &user.workspace, code).await;
+        return Err(Problem::new(code));
+    };
     Ok(Principal {
         actor,
         workspace: workspace.clone(),
@@ -393,10 +408,20 @@ pub(crate) async fn is_open(app: &App) -> Result<bool, Problem> {
 
 /// Writes into the audit log that `caller` was refused, for the admins of its workspace to read; otherwise as [`note_refusal`].
 pub(crate) async fn note_refusal_of(app: &App, caller: &Caller, code: ProblemCode) {
-    let entry = NewAudit::refused(AuditKind::AccessRefused, code.name());
-    let entry = entry.within(&caller.principal().workspace);
-    let actor = ActorRef::from(&caller.principal().actor);
-    write_refusal(app, caller.sender(), actor, entry).await;
+    let Principal { actor, workspace, .. } = caller.principal();
+    note_refusal_within(app, caller.sender(), actor, workspace, code).await;
+}
+
+/// The same about an `actor` who is not yet a caller.
+pub(crate) async fn note_refusal_within(
+    app: &App,
+    sender: &Sender,
+    actor: &Actor,
+    workspace: &WorkspaceId,
+    code: ProblemCode,
+) {
+    let entry = NewAudit::refused(AuditKind::AccessRefused, code.name()).within(workspace);
+    write_refusal(app, sender, ActorRef::from(actor), entry).await;
 }
 
 /// Writes into the audit log that somebody was refused of whom nothing is known, unless that address fills it already.

@@ -202,10 +202,14 @@ impl Whose {
     async fn create(self, app: &App, caller: Caller, json: Value) -> Result<Response, Problem> {
         let Asked { name, role, scopes, governs, expires_in, workspace } = Asked::read(json)?;
         let caller = match workspace {
-            Some(workspace) => {
-                let seated = seated(app, caller, workspace).await?;
-                seated.ok_or(Problem::new(ProblemCode::WorkspaceNotFound))?
-            }
+            Some(workspace) => match seated(app, caller.clone(), workspace).await? {
+                Some(caller) => caller,
+                None => {
+                    let code = ProblemCode::WorkspaceNotFound;
+                    door::note_refusal_of(app, &caller, code).await;
+                    return Err(Problem::new(code));
+                }
+            },
             None => caller,
         };
         door::check(app, &caller, self.permission()).await?;

@@ -1,6 +1,6 @@
 //! Tokens that others have signed: identity providers, for their users, and the operator, for MxWhisper's programs.
 
-use hansard_domain::access::{Actor, Principal, Role};
+use hansard_domain::access::{Principal, Role};
 use hansard_domain::id::WorkspaceId;
 use hansard_domain::problem::ProblemCode;
 use hansard_net::{Client, Url};
@@ -166,10 +166,7 @@ async fn person(
     };
     let by = sender.by(ActorRef::SYSTEM);
     match app.store().provision(&claimed, app.workspace(), true, &by).await? {
-        Provisioned::User(user) => {
-            let actor = Actor::User(user.id.clone());
-            Ok(Some(seat(app, actor, &user, wanted).await?))
-        }
+        Provisioned::User(user) => Ok(Some(seat(app, sender, &user, wanted).await?)),
         Provisioned::Disabled | Provisioned::Unknown => Ok(None),
     }
 }

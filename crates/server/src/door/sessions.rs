@@ -1,6 +1,5 @@
 //! Sessions: people who have logged in, known by the ticket in their browser's cookie.
 
-use hansard_domain::access::Actor;
 use hansard_store::TOUCH_EVERY;
 use hansard_store::sessions::Session;
 use hansard_store::users::User;
@@ -36,7 +35,7 @@ pub(crate) async fn resolve(
 ) -> Result<Option<Caller>, Problem> {
     let Some((session, user)) = find(app, &ticket).await? else { return Ok(None) };
     let wanted = wanted_workspace(parts)?;
-    let principal = seat(app, Actor::User(user.id.clone()), &user, wanted.as_ref()).await?;
+    let principal = seat(app, sender, &user, wanted.as_ref()).await?;
     let current = CurrentSession { id: session.id, ticket };
     Ok(Some(Caller::new(principal, sender.clone()).with_session(current)))
 }

@@ -116,10 +116,13 @@ pub(crate) async fn log_in(
     // Strangers who send slowly must not keep everybody else out.
     place.leave();
     let credentials = Credentials::read(&head.headers, body).await?;
-    check_form(&app, &head, credentials.token.as_deref())?;
     let sender = door::sender(&app, &head);
     let email = credentials.email.clone();
-    let user = match check(&app, &sender, credentials).await {
+    let checked = match check_form(&app, &head, credentials.token.as_deref()) {
+        Ok(()) => check(&app, &sender, credentials).await,
+        Err(problem) => Err(problem),
+    };
+    let user = match checked {
         Ok(user) => user,
         Err(problem) => {
             note_failure(&app, &sender, Some(METHOD), &problem).await;

@@ -19,7 +19,7 @@ use crate::App;
 use crate::caller::Sender;
 use crate::cookies::{self, Cookie};
 use crate::csrf;
-use crate::door::{self, forged, sessions};
+use crate::door::{self, forged, note_refusal_within, sessions};
 use crate::login::{has_password_login, pages, password};
 use crate::problem::Problem;
 use crate::ticket::Ticket;
@@ -128,8 +128,14 @@ async fn end(app: &App, head: &Parts) -> Result<Option<Session>, Problem> {
     let hash = ticket.hash();
     let Some((session, user)) = app.store().find_session(&hash).await? else { return Ok(None) };
     let rules = &app.door().csrf;
-    rules.check(&head.method, head.uri.path(), &head.headers, Some(&ticket)).map_err(forged)?;
-    let by = door::sender(app, head).by(ActorRef::from(&Actor::User(user.id)));
+    let (sender, actor) = (door::sender(app, head), Actor::User(user.id));
+    let checked = rules.check(&head.method, head.uri.path(), &head.headers, Some(&ticket));
+    if let Err(refusal) = checked {
+        let problem = forged(refusal);
+        note_refusal_within(app, &sender, &actor, &user.workspace, problem.code()).await;
+        return Err(problem);
+    }
+    let by = sender.by(ActorRef::from(&actor));
     app.store().end_session_of(&hash, &by).await?;
     Ok(Some(session))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use hansard_domain::access::Role;
 use hansard_domain::audit::AuditKind;
 use hansard_domain::id::RecordingId;
@@ -111,6 +112,34 @@ async fn refusals_are_in_the_log() {
     let who = column(&refused, "actor");
     assert_eq!(who[0], json!({"kind": "user", "id": ana_user.id.to_string()}));
     assert_eq!(who[2], json!({"kind": "anonymous", "id": null}));
+}
+
+#[tokio::test]
+async fn looks_into_foreign_workspaces_and_forged_requests_are_in_the_log() {
+    let service = town().await;
+    let governor = Person::with(&service, GOVERNOR);
+    let (ana_user, ana) = somebody(&service, "ana", Role::Editor).await;
+    let (ben, _) = somebody(&service, "ben", Role::Editor).await;
+    let foreign = ben.workspace.to_string();
+
+    assert_eq!(ana.inside(&foreign).get("/api/v1/recordings").await.status, 404);
+    let into = json!({"name": "x", "workspace_id": foreign});
+    assert_eq!(ana.post(TOKENS, into).await.problem(), "workspace_not_found");
+    assert_eq!(ana.forged().post(TOKENS, json!({"name": "x"})).await.status, 403);
+    assert_eq!(ana.forged().post("/auth/logout", json!({})).await.status, 403);
+    let stranger = Request::post(TOKENS).header("x-csrf-token", "x").body(Body::empty()).unwrap();
+    assert_eq!(service.send(stranger).await.problem(), "csrf_session_missing");
+
+    let refused = governor.get(&format!("{AUDIT}?kind=access.refused")).await;
+    let missing = ["csrf_session_missing", "csrf_token_missing", "csrf_token_missing"];
+    let elsewhere = ["workspace_not_found", "workspace_not_found"];
+    assert_eq!(column(&refused, "code"), [&missing[..], &elsewhere].concat());
+    let who = column(&refused, "actor");
+    assert_eq!(who[0], json!({"kind": "anonymous", "id": null}));
+    let anas = json!({"kind": "user", "id": ana_user.id.to_string()});
+    assert!(who[1..].iter().all(|actor| *actor == anas), "{who:?}");
+    let own = json!(ana_user.workspace.to_string());
+    assert!(column(&refused, "workspace_id")[1..].iter().all(|workspace| *workspace == own));
 }
 
 #[tokio::test]

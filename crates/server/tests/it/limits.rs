@@ -174,6 +174,9 @@ async fn whoever_shows_nothing_that_is_any_good_is_counted_too() {
     }
 
     assert_eq!(ask(&service, list, &made_up).await.problem(), "rate_limited");
+    let sessionless = Request::post("/api/v1/uploads").header("x-csrf-token", "x");
+    let sessionless = service.send(sessionless.body(Body::empty()).unwrap()).await;
+    assert_eq!(sessionless.status, StatusCode::TOO_MANY_REQUESTS, "{}", sessionless.text());
     assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK, "that is no stranger");
 }
 

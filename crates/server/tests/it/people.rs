@@ -49,6 +49,13 @@ impl<'a> Person<'a> {
         Self { service: self.service, headers }
     }
 
+    /// The same, as another site's page makes the browser send: with the cookie, and without what a page of ours would show.
+    pub(crate) fn forged(&self) -> Self {
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| *name != "x-csrf-token");
+        Self { service: self.service, headers }
+    }
+
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         for (name, value) in &self.headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
