@@ -263,30 +263,24 @@ async fn by_credential(
     if let Some(id) = tokens::id_of(text) {
         return tokens::resolve(app, &id, text, sender).await;
     }
-    if let Some(level) = by_static_key(app, text, sender)? {
-        return Ok(Some(Principal {
-            actor: Actor::StaticKey(level.setting()),
-            workspace: app.workspace().clone(),
-            role: level.role(),
-            governs: level.governs(),
-            scopes: None,
-        }));
+    let is_signed = jwt::Token::is_like(text);
+    if is_signed && let Some(principal) = bearers::resolve(app, text, wanted, sender).await? {
+        return Ok(Some(principal));
     }
-    bearers::resolve(app, text, wanted, sender).await
-}
-
-/// The level of a static key. Guesses are counted.
-fn by_static_key(
-    app: &App,
-    text: &str,
-    sender: &Sender,
-) -> Result<Option<keys::KeyLevel>, Problem> {
     let keys = &app.settings().keys;
-    if keys.is_empty() || jwt::Token::is_like(text) && !keys.contains(text) {
-        // What has the shape of a signed token is no guess at a key.
+    // What has the shape of a signed token is a guess at a key only where a key has that shape too: programs go on showing
+    // tokens that have expired, and must not keep out their neighbours.
+    if keys.is_empty() || is_signed && !keys.has_one_like_a_token() {
         return Ok(None);
     }
-    app.door().throttle.guess(app, sender.address, || keys.level(text))
+    let level = app.door().throttle.guess(app, sender.address, || keys.level(text))?;
+    Ok(level.map(|level| Principal {
+        actor: Actor::StaticKey(level.setting()),
+        workspace: app.workspace().clone(),
+        role: level.role(),
+        governs: level.governs(),
+        scopes: None,
+    }))
 }
 
 /// The credentials in the two headers.

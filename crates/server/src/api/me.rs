@@ -159,13 +159,14 @@ async fn check_password(
     let attempt = app.door().throttle.attempt(app, caller.sender().address, email).await?;
     let known = app.store().find_login(email).await?;
     let hash = known.filter(|(found, _)| found.id == user.id).map(|(_, hash)| hash);
-    let is_right = app.door().passwords.verify(present, hash).await;
-    if is_right.map_err(users::busy)? {
-        app.door().throttle.succeeded(app, attempt).await;
-        return Ok(());
+    let compared = app.door().passwords.verify(present, hash).await;
+    if let Ok(false) = compared {
+        door::note_refusal_of(app, caller, ProblemCode::LoginRefused).await;
+        return Err(Problem::field("/current_password", "it is not the present password"));
     }
-    door::note_refusal_of(app, caller, ProblemCode::LoginRefused).await;
-    Err(Problem::field("/current_password", "it is not the present password"))
+    // It is the password, or nothing was guessed: there was no place to compare it.
+    app.door().throttle.succeeded(app, attempt).await;
+    compared.map(drop).map_err(users::busy)
 }
 
 async fn user(app: &App, caller: &Caller) -> Result<Option<User>, Problem> {

@@ -6,6 +6,8 @@ use hansard_domain::access::Role;
 use ring::digest::{SHA256, digest};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use crate::door::jwt::Token;
+
 /// What a static key is good for; the later one may all that the earlier one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyLevel {
@@ -53,7 +55,10 @@ impl KeyLevel {
 
 /// Static keys, as their checksums: what is compared has one length and is worth nothing to a thief.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<([u8; 32], KeyLevel)>);
+pub struct Keys {
+    checksums: Vec<([u8; 32], KeyLevel)>,
+    has_one_like_a_token: bool,
+}
 
 impl Keys {
     /// These keys are valid, each as good as `server.api_key`.
@@ -63,12 +68,22 @@ impl Keys {
 
     /// These keys are valid, each for its level.
     pub fn of<'a>(keys: impl IntoIterator<Item = (KeyLevel, &'a str)>) -> Self {
-        Self(keys.into_iter().map(|(level, key)| (checksum(key), level)).collect())
+        let mut all = Self::default();
+        for (level, key) in keys {
+            all.checksums.push((checksum(key), level));
+            all.has_one_like_a_token |= Token::is_like(key);
+        }
+        all
+    }
+
+    /// Whether one of the keys has the shape of a signed token, so that a guess at it has that too.
+    pub(crate) fn has_one_like_a_token(&self) -> bool {
+        self.has_one_like_a_token
     }
 
     /// Whether there is no key.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.checksums.is_empty()
     }
 
     /// Whether `given` is one of the keys, in a time that tells nothing about them.
@@ -79,7 +94,7 @@ impl Keys {
     /// The highest level that `given` is a key of, in a time that tells nothing about the keys.
     pub(crate) fn level(&self, given: &str) -> Option<KeyLevel> {
         let given = checksum(given);
-        let found = self.0.iter().fold(0, |found: u8, (key, level)| {
+        let found = self.checksums.iter().fold(0, |found: u8, (key, level)| {
             u8::conditional_select(&found, &found.max(level.number()), key.ct_eq(&given))
         });
         KeyLevel::ALL.into_iter().find(|level| level.number() == found)
@@ -88,7 +103,7 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Keys({})", self.0.len())
+        write!(formatter, "Keys({})", self.checksums.len())
     }
 }
 
@@ -110,6 +125,7 @@ mod tests {
         }
         assert_eq!(format!("{keys:?}"), "Keys(2)");
         assert!(!Keys::default().contains(""));
+        assert!(!keys.has_one_like_a_token() && Keys::new(["one", "a.b.c"]).has_one_like_a_token());
     }
 
     #[test]

@@ -109,6 +109,43 @@ async fn whoever_guesses_keys_is_no_longer_listened_to() {
 }
 
 #[tokio::test]
+async fn a_key_with_the_shape_of_a_signed_token_is_guessed_no_more_often() {
+    const DOTTED: &str = "zebra.7f3a.key";
+    let limits = RateSettings { failures_per_address: 3, ..RateSettings::default() };
+    let service = Service::start_with(|settings| {
+        limited(limits)(settings);
+        settings.keys = Keys::new([DOTTED]);
+    })
+    .await;
+    let list = "/api/v1/recordings";
+
+    for _ in 0..10 {
+        assert_eq!(ask(&service, list, DOTTED).await.status, StatusCode::OK, "that is no guess");
+    }
+    for number in 0..3 {
+        let guessed = ask(&service, list, &format!("zebra.{number}.key")).await;
+        assert_eq!(guessed.status, StatusCode::UNAUTHORIZED);
+    }
+
+    assert_eq!(ask(&service, list, "zebra.3.key").await.problem(), "rate_limited");
+    assert_eq!(ask(&service, list, DOTTED).await.problem(), "rate_limited", "right or not");
+}
+
+#[tokio::test]
+async fn whoever_goes_on_with_a_token_that_has_ended_keeps_no_neighbour_out() {
+    let limits = RateSettings { failures_per_address: 3, ..RateSettings::default() };
+    let service = Service::start_with(limited(limits)).await;
+    let list = "/api/v1/recordings";
+
+    for _ in 0..10 {
+        let ended = ask(&service, list, "eyJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl").await;
+        assert_eq!(ended.status, StatusCode::UNAUTHORIZED);
+    }
+
+    assert_eq!(ask(&service, list, KEY).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn guesses_at_the_shared_secret_of_an_adapter_count_as_well() {
     let limits = RateSettings { failures_per_address: 2, ..RateSettings::default() };
     let service = Service::start_with(|settings| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::future::join_all;
 use hansard_config::Secret;
 use hansard_domain::access::Role;
 use hansard_domain::audit::AuditKind;
@@ -15,6 +16,7 @@ use http::{Request, StatusCode};
 use serde_json::json;
 use url::form_urlencoded;
 
+use crate::people::Person;
 use crate::service::{Answer, Service};
 
 pub(crate) const ADMINISTRATOR: &str = "admin@localhost";
@@ -224,6 +226,27 @@ async fn a_login_leads_back_here_only() {
         let answer = send_form(&service, &path, &credentials, &[]).await;
         assert_eq!(answer.header("location"), leads_to);
     }
+}
+
+#[tokio::test]
+async fn a_password_that_there_was_no_time_to_compare_is_no_failure() {
+    const AT_ONCE: u32 = 30;
+    let service = Service::start_with(|settings| {
+        settings.admission.limits.failures_per_account = AT_ONCE;
+    })
+    .await;
+    let user = create_user(&service, "ana@example.org").await;
+    let ana = Person::at_a_browser(&service, &user).await;
+    let change = async |present: &str| {
+        let asked = json!({"password": "another good one", "current_password": present});
+        ana.patch("/api/v1/me", asked).await.status
+    };
+
+    let answers = join_all((0..AT_ONCE).map(|_| change(WRONG))).await;
+
+    assert!(answers.contains(&StatusCode::SERVICE_UNAVAILABLE), "{answers:?}");
+    assert!(answers.contains(&StatusCode::UNPROCESSABLE_ENTITY), "{answers:?}");
+    assert_eq!(change(PASSWORD).await, StatusCode::OK);
 }
 
 #[tokio::test]
