@@ -249,6 +249,15 @@ impl Settings {
         address
     }
 
+    /// The path below which browsers reach the service, without a slash at its end: empty unless the public address has one.
+    pub(crate) fn home_path(&self) -> String {
+        let public = self.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+        match public.as_ref().map(|url| url.path().trim_matches('/')) {
+            None | Some("") => String::new(),
+            Some(path) => format!("/{path}"),
+        }
+    }
+
     /// Whether cookies travel over HTTPS only. Without it, they may stay on this machine and nowhere else.
     pub(crate) fn has_secure_cookies(&self) -> bool {
         let is_https = self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));

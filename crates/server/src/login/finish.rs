@@ -103,8 +103,9 @@ async fn finish(app: &App, head: &Parts, sender: &Sender) -> Result<Response, Re
     let person = person.map_err(|error| at(begin::failed(way, error)))?;
     let let_in = let_in(app, head, sender, way.name, person, &begun).await;
     let cookies = let_in.map_err(at)?;
-    let front_end = app.settings().admission.frontend_url.as_ref();
-    let location = destination(front_end, &begun.return_to);
+    let (settings, path) = (app.settings(), &begun.return_to);
+    let front_end = settings.admission.frontend_url.as_ref();
+    let location = destination(front_end, &settings.home_path(), path);
     let location = HeaderValue::from_str(&location);
     let location =
         location.map_err(|error| Problem::new(ProblemCode::Internal).caused_by(error))?;

@@ -135,8 +135,9 @@ pub(crate) async fn log_in(
         }
     };
     let cookies = session::open(&app, &head.headers, &sender, &user.id, METHOD).await?;
-    let front_end = app.settings().admission.frontend_url.as_ref();
-    let location = destination(front_end, return_path(query.return_to.as_deref()));
+    let (settings, path) = (app.settings(), return_path(query.return_to.as_deref()));
+    let front_end = settings.admission.frontend_url.as_ref();
+    let location = destination(front_end, &settings.home_path(), path);
     let location = HeaderValue::from_str(&location);
     let location =
         location.map_err(|error| Problem::new(ProblemCode::Internal).caused_by(error))?;

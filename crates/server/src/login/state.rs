@@ -71,12 +71,10 @@ pub(crate) fn return_path(asked: Option<&str>) -> &str {
     asked.filter(is_path).unwrap_or("/")
 }
 
-/// The address of `path`, which [`return_path`] has let through: at the front end, if there is one elsewhere.
-pub(crate) fn destination(front_end: Option<&Url>, path: &str) -> String {
-    match front_end {
-        None => path.to_owned(),
-        Some(front_end) => front_end.as_str().trim_end_matches('/').to_owned() + path,
-    }
+/// The address of `path`, which [`return_path`] has let through: at the front end, if there is one elsewhere, or else below
+/// `home`, the path of the service's own address. That is without a host, so that a browser stays where its cookies are.
+pub(crate) fn destination(front_end: Option<&Url>, home: &str, path: &str) -> String {
+    front_end.map_or(home, |front_end| front_end.as_str().trim_end_matches('/')).to_owned() + path
 }
 
 #[cfg(test)]
@@ -162,8 +160,11 @@ mod tests {
 
     #[test]
     fn a_front_end_elsewhere_is_returned_to() {
-        let at = |front_end: &str, path| destination(Some(&Url::parse(front_end).unwrap()), path);
-        assert_eq!(destination(None, "/a"), "/a");
+        let at = |front_end: &str, path| {
+            destination(Some(&Url::parse(front_end).unwrap()), "/elsewhere", path)
+        };
+        assert_eq!(destination(None, "", "/a"), "/a");
+        assert_eq!(destination(None, "/hansard", "/"), "/hansard/");
         assert_eq!(at("https://app.example", "/a?b"), "https://app.example/a?b");
         assert_eq!(at("https://app.example/hansard/", "/"), "https://app.example/hansard/");
         // The slash in front keeps the path from becoming part of the host.

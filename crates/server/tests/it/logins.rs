@@ -214,6 +214,30 @@ async fn a_browser_sends_the_form_that_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_service_below_a_path_is_returned_to_there() {
+    let service = Service::start_with(|settings| {
+        with_administrator(settings);
+        settings.public_url = Some("https://hansard.example/app/hansard".to_owned());
+    })
+    .await;
+    let credentials = [("email", ADMINISTRATOR), ("password", PASSWORD)];
+
+    let plain = log_in(&service, ADMINISTRATOR, PASSWORD).await;
+    let path = "/auth/simple/login?return_to=/library%3Fpage=2";
+    let deeper = send_form(&service, path, &credentials, &[]).await;
+    let session = format!("session_token={}", cookie(&plain, "session_token"));
+    let logout = Request::post("/auth/logout").header("cookie", session);
+    let logout = logout.header("x-csrf-token", cookie(&plain, "csrf_token"));
+    let logout = logout.header("accept", "text/html").body(Body::empty()).unwrap();
+    let logout = service.send(logout).await;
+
+    assert_eq!(plain.header("location"), "/app/hansard/");
+    assert_eq!(deeper.header("location"), "/app/hansard/library?page=2");
+    assert_eq!(logout.status, StatusCode::SEE_OTHER, "{}", logout.text());
+    assert_eq!(logout.header("location"), "https://hansard.example/app/hansard/");
+}
+
+#[tokio::test]
 async fn a_login_leads_back_here_only() {
     let service = Service::start_with(with_administrator).await;
     let credentials = [("email", ADMINISTRATOR), ("password", PASSWORD)];
