@@ -163,6 +163,7 @@ async fn whoever_is_wrong_learns_no_more_than_that() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{email}");
         let told = json!({"detail": "Invalid email or password", "code": "login_refused"});
         assert_eq!(answer.json(), told, "{email}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer", "{email}");
         assert_eq!(set_cookie(&answer, "session_token"), None);
     }
     assert_eq!(logged(&service, AuditKind::LoginFailed).await, 5);
@@ -209,6 +210,7 @@ async fn a_browser_sends_the_form_that_it_was_given() {
         assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::FORBIDDEN, &json!(code)));
         assert_eq!(set_cookie(&answer, "session_token"), None);
     }
+    assert_eq!(logged(&service, AuditKind::LoginFailed).await, 6);
     let answer = send_form(&service, path, &whole, &own).await;
     assert_eq!(answer.status, StatusCode::FOUND);
 }

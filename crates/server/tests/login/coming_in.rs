@@ -2,6 +2,7 @@
 
 use hansard_domain::audit::AuditKind;
 use hansard_store::audit::AuditFilter;
+use hansard_testkit::browser::Visitor;
 use hansard_testkit::oidc::OidcProvider;
 use serde_json::{Value, json};
 
@@ -121,12 +122,7 @@ async fn keys_rotate_while_the_service_runs() {
 async fn somebody_adds_an_account_to_log_in_with() {
     let parties = Parties::meet_with(On::Sqlite, with_administrator).await;
     parties.introduce("ana", &[]);
-    let visitor = parties.browser.visitor();
-    visitor.open(&parties.at(&format!("/auth/simple/login?return_to={START}")));
-    visitor.fill("[name=email]", ADMINISTRATOR);
-    visitor.fill("[name=password]", PASSWORD);
-    visitor.click("button");
-    visitor.arrives_at(&parties.at(START));
+    let visitor = administrator(&parties);
     let before = fetch(&visitor, "/auth/user");
 
     let body = json!({"provider": "oidc", "return_to": START});
@@ -151,4 +147,39 @@ async fn somebody_adds_an_account_to_log_in_with() {
     OidcProvider::log_in(&other, "ben");
     let page = other.arrives_at(&parties.at("/auth/callback"));
     assert_eq!(page.status, 400, "it was begun in another browser");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_somebody_else_is_not_added() {
+    let parties = Parties::meet_with(On::Sqlite, with_administrator).await;
+    parties.introduce("ben", &[]);
+    let ben = fetch(&parties.log_in("ben"), "/auth/user");
+    let visitor = administrator(&parties);
+    let body = json!({"provider": "oidc", "return_to": START});
+    let (_, begun) = post(&visitor, "/api/v1/me/identities", Some(&body));
+
+    visitor.open(begun["login_url"].as_str().unwrap());
+    OidcProvider::log_in(&visitor, "ben");
+    let page = visitor.arrives_at(&parties.at("/auth/callback"));
+
+    assert_eq!(page.status, 409, "{}", page.text);
+    visitor.open(&parties.at(START));
+    let here = fetch(&visitor, "/api/v1/me");
+    assert_eq!(here["identities"], json!([]), "{here}");
+    let again = fetch(&parties.log_in("ben"), "/auth/user");
+    assert_eq!(again["user"]["id"], ben["user"]["id"]);
+    let filter = AuditFilter { kind: Some(AuditKind::LoginFailed), ..AuditFilter::default() };
+    let failed = parties.service.store.page_audit(None, &filter, None, 10).await.unwrap().items;
+    assert_eq!(failed[0].code.as_deref(), Some("identity_taken"));
+}
+
+/// The local administrator, who has logged in with the password.
+fn administrator(parties: &Parties) -> Visitor {
+    let visitor = parties.browser.visitor();
+    visitor.open(&parties.at(&format!("/auth/simple/login?return_to={START}")));
+    visitor.fill("[name=email]", ADMINISTRATOR);
+    visitor.fill("[name=password]", PASSWORD);
+    visitor.click("button");
+    visitor.arrives_at(&parties.at(START));
+    visitor
 }
