@@ -213,22 +213,33 @@ async fn what_is_deleted_or_taken_away_is_in_the_log() {
     ana.call(Method::HEAD, &media).await;
     ana.call(Method::HEAD, &format!("{transcript}?format=srt")).await;
     ana.call(Method::HEAD, &format!("{transcript}?format=json")).await;
+    let download = format!("/jobs/{}/download", transcribed.job.serial);
+    assert_eq!(ana.call(Method::HEAD, &download).await.status, StatusCode::OK);
     assert!(kinds(&ana, "kind=object.exported").await.is_empty());
     // Neither is to go on with it; but to leave the first byte to others is.
     part("bytes=1-").await;
     part("bytes=8-").await;
+    ana.get(&download).await;
     ana.get(&format!("{transcript}?format=srt")).await;
     ana.get(&format!("{transcript}?format=json")).await;
     ana.get(&media).await;
     part("bytes=0-3").await;
     let exported = ana.get(&format!("{AUDIT}?kind=object.exported")).await;
-    let forms = ["media", "media", "json", "srt", "media"].map(|form| json!({ "form": form }));
+    let forms =
+        ["media", "media", "json", "srt", "txt", "media"].map(|form| json!({ "form": form }));
     assert_eq!(column(&exported, "data"), forms);
     let (recording_id, transcript_id) = (json!(recording), json!(transcribed.transcript.id));
     assert_eq!(
         column(&exported, "subject_id"),
-        [&recording_id, &recording_id, &transcript_id, &transcript_id, &recording_id]
-            .map(Clone::clone)
+        [
+            &recording_id,
+            &recording_id,
+            &transcript_id,
+            &transcript_id,
+            &transcript_id,
+            &recording_id
+        ]
+        .map(Clone::clone)
     );
 
     let hook =

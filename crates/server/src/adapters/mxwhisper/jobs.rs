@@ -8,6 +8,7 @@ use hansard_domain::job::TranscribeOptions;
 use hansard_domain::problem::ProblemCode;
 use hansard_store::catalogue::{EntryFilter, JobEntry};
 use hansard_store::{Accepted, NewJob, NewRecording};
+use http::Method;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -227,11 +228,12 @@ pub(super) async fn download_job(
     State(app): State<App>,
     caller: Caller,
     Number(job): Number,
+    method: Method,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let format = format_of(query.as_deref(), "txt")?;
     let entry = find(&app, &caller, job, NO_JOB).await?;
-    download(&app, &caller, &entry, &format).await
+    download(&app, &caller, &entry, &format, &method).await
 }
 
 /// The caller's jobs, newest first: a thousand of them unless `limit` and `offset` say otherwise.

@@ -9,6 +9,7 @@ use hansard_domain::problem::ProblemCode;
 use hansard_domain::subtitles::{Cue, milliseconds, srt_cue};
 use hansard_domain::transcript::Segment;
 use hansard_store::catalogue::JobEntry;
+use http::Method;
 use http::header::CONTENT_TYPE;
 
 use crate::App;
@@ -68,6 +69,7 @@ pub(super) async fn download(
     caller: &Caller,
     entry: &JobEntry,
     name: &str,
+    method: &Method,
 ) -> Result<Response, Problem> {
     let job = &entry.job;
     let id = job.transcript.as_ref().filter(|_| job.state == JobState::Succeeded);
@@ -75,7 +77,10 @@ pub(super) async fn download(
     let name = name.to_ascii_lowercase();
     let known = ["json", "vtt", "srt"].into_iter().find(|known| *known == name);
     let name = known.unwrap_or("txt");
-    note_exported(app, caller, id, name).await?;
+    // Who asks for the head alone takes nothing away.
+    if *method == Method::GET {
+        note_exported(app, caller, id, name).await?;
+    }
     let format = match name {
         "json" => Format::Json,
         "vtt" => Format::Vtt,

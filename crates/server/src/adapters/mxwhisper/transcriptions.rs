@@ -8,7 +8,7 @@ use hansard_domain::job::{JobState, TranscribeOptions};
 use hansard_domain::language;
 use hansard_domain::problem::ProblemCode;
 use hansard_store::catalogue::EntryFilter;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -250,11 +250,12 @@ pub(super) async fn download_transcription(
     State(app): State<App>,
     caller: Caller,
     Number(number): Number,
+    method: Method,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let format = format_of(query.as_deref(), "srt")?;
     let entry = find(&app, &caller, number, NONE).await?;
-    download(&app, &caller, &entry, &format).await
+    download(&app, &caller, &entry, &format, &method).await
 }
 
 /// The states that a filter names.
