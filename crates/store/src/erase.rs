@@ -55,6 +55,7 @@ statements! {
     DELETE_COLLECTIONS = "DELETE FROM collections WHERE workspace_id = $1";
     FORGET_RECORDINGS = "UPDATE recordings SET created_by = NULL WHERE created_by = $1";
     FORGET_JOBS = "UPDATE jobs SET created_by = NULL WHERE created_by = $1";
+    FORGET_UPLOADS = "UPDATE uploads SET created_by = NULL WHERE created_by = $1";
     FORGET_COLLECTIONS = "UPDATE collections SET created_by = NULL WHERE created_by = $1";
     FORGET_ITEMS = "UPDATE collection_items SET assigned_by = NULL WHERE assigned_by = $1";
     FORGET_TOPICS = "UPDATE recording_topics SET assigned_by = NULL WHERE assigned_by = $1";
@@ -222,6 +223,7 @@ async fn forget(conn: &mut Conn<'_>, user: &UserId) -> Result<(), Error> {
     for statement in [
         FORGET_RECORDINGS,
         FORGET_JOBS,
+        FORGET_UPLOADS,
         FORGET_COLLECTIONS,
         FORGET_ITEMS,
         FORGET_TOPICS,

@@ -32,11 +32,12 @@ macro_rules! version {
     };
 }
 
-const VERSIONS: [Version; 4] = [
+const VERSIONS: [Version; 5] = [
     version!(1, "initial"),
     version!(2, "identity"),
     version!(3, "pictures"),
     version!(4, "confidence"),
+    version!(5, "uploaders"),
 ];
 
 /// Number and name of each version that this program knows, from the first on.

@@ -18,6 +18,7 @@ use sqlx::FromRow;
 use tokio::io::AsyncWriteExt;
 
 use crate::backend::{run, statements};
+use crate::reach::Reach;
 use crate::{Error, Store, WriteError, text};
 use piece::Piece;
 
@@ -28,10 +29,10 @@ pub(crate) mod sweep;
 const READ_BYTES: usize = 1 << 20;
 
 statements! {
-    INSERT = "INSERT INTO uploads (id, workspace_id, length_bytes, offset_bytes, metadata, expires_at_us, created_at_us) \
-        VALUES ($1, $2, $3, 0, $4, $5, $6)";
+    INSERT = "INSERT INTO uploads (id, workspace_id, length_bytes, offset_bytes, metadata, created_by, expires_at_us, created_at_us) \
+        VALUES ($1, $2, $3, 0, $4, $5, $6, $7)";
     FIND = "SELECT id, length_bytes, offset_bytes, metadata, expires_at_us, created_at_us FROM uploads \
-        WHERE workspace_id = $1 AND id = $2 AND expires_at_us > $3";
+        WHERE workspace_id = $1 AND id = $2 AND (CAST($3 AS TEXT) IS NULL OR created_by = $3) AND expires_at_us > $4";
     SET_LENGTH = "UPDATE uploads SET length_bytes = $2 \
         WHERE id = $1 AND (length_bytes IS NULL OR length_bytes = $2) AND offset_bytes <= $2";
     DELETE = "DELETE FROM uploads WHERE id = $1";
@@ -130,7 +131,8 @@ impl UploadRow {
 }
 
 impl Store {
-    /// Begins an upload of `length` bytes, or of a length that is told later, which is given up `keep` from now.
+    /// Begins an upload of `length` bytes, or of a length that is told later, which is given up `keep` from now. It is
+    /// `creator`'s: of others, only those see it who see everything in the workspace.
     ///
     /// # Errors
     /// [`Error::Invalid`], or where the file or the row cannot be written.
@@ -139,6 +141,7 @@ impl Store {
         workspace: &WorkspaceId,
         length: Option<u64>,
         metadata: &str,
+        creator: Option<String>,
         keep: Duration,
     ) -> Result<Upload, Error> {
         text::check("metadata", Some(metadata))?;
@@ -172,6 +175,7 @@ impl Store {
                     workspace.as_str(),
                     length_bytes,
                     &row.metadata,
+                    creator.as_deref(),
                     row.expires_at.as_micros(),
                     row.created_at.as_micros()
                 )
@@ -182,19 +186,20 @@ impl Store {
         Ok(upload)
     }
 
-    /// Upload `id` of `workspace`, if there is one that has not expired.
+    /// Upload `id` within `reach`, if there is one that has not expired.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn find_upload(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &UploadId,
     ) -> Result<Option<Upload>, Error> {
         let now = self.clock().now().as_micros();
         let mut reader = self.reader().await?;
-        let (conn, workspace) = (&mut reader.conn(), workspace.as_str());
-        let row = run!(conn, fetch_optional::<UploadRow>, FIND, workspace, id.as_str(), now)?;
+        let (conn, reach) = (&mut reader.conn(), reach.into());
+        let (workspace, eyes) = (reach.workspace(), reach.eyes());
+        let row = run!(conn, fetch_optional::<UploadRow>, FIND, workspace, id.as_str(), eyes, now)?;
         row.map(UploadRow::read).transpose()
     }
 
@@ -204,12 +209,13 @@ impl Store {
     /// [`Error::Invalid`] for a length that no file has, or where the database cannot be written.
     pub async fn set_upload_length(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &UploadId,
         length: u64,
     ) -> Result<Uploaded<Upload>, Error> {
+        let reach = reach.into();
         let length = bytes_in_row(length)?;
-        if self.find_upload(workspace, id).await?.is_none() {
+        if self.find_upload(&reach, id).await?.is_none() {
             return Ok(Uploaded::Missing);
         }
         let row = id.clone();
@@ -217,7 +223,7 @@ impl Store {
             Box::pin(async move { run!(conn, execute, SET_LENGTH, row.as_str(), length) })
         });
         let changed = changed.await?;
-        Ok(match self.find_upload(workspace, id).await? {
+        Ok(match self.find_upload(&reach, id).await? {
             None => Uploaded::Missing,
             Some(upload) if changed == 0 => Uploaded::Conflict(upload),
             Some(upload) => Uploaded::Done(upload),
@@ -233,7 +239,7 @@ impl Store {
     /// See [`WriteError`]. Of a piece that is too large nothing counts.
     pub async fn write_upload<E>(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &UploadId,
         append: Append,
         bytes: impl Stream<Item = Result<Bytes, E>> + Unpin + Send,
@@ -241,16 +247,17 @@ impl Store {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if self.find_upload(workspace, id).await?.is_none() {
+        let reach = reach.into();
+        if self.find_upload(&reach, id).await?.is_none() {
             return Ok(Uploaded::Missing);
         }
         let file = match self.lock_upload(id).await? {
             Locked::Here(file) => file,
             Locked::Elsewhere => return Ok(Uploaded::Locked),
-            Locked::Gone => return self.without_file(workspace, id).await,
+            Locked::Gone => return self.without_file(&reach, id).await,
         };
         // What the row says counts only from here on, where nobody else changes it.
-        let Some(upload) = self.find_upload(workspace, id).await? else {
+        let Some(upload) = self.find_upload(&reach, id).await? else {
             return Ok(Uploaded::Missing);
         };
         let Append { offset, checksum, limit, keep } = append;
@@ -268,7 +275,7 @@ impl Store {
         if !taken? {
             return Ok(Uploaded::Mismatch);
         }
-        Ok(match self.find_upload(workspace, id).await? {
+        Ok(match self.find_upload(&reach, id).await? {
             Some(upload) if upload.offset == piece.upload.offset => Uploaded::Done(upload),
             Some(upload) => Uploaded::Conflict(upload),
             None => Uploaded::Missing,
@@ -281,10 +288,11 @@ impl Store {
     /// Where the row or the file cannot be removed.
     pub async fn terminate_upload(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &UploadId,
     ) -> Result<Uploaded<()>, Error> {
-        if self.find_upload(workspace, id).await?.is_none() {
+        let reach = reach.into();
+        if self.find_upload(&reach, id).await?.is_none() {
             return Ok(Uploaded::Missing);
         }
         let lock = match self.lock_upload(id).await? {
@@ -312,10 +320,11 @@ impl Store {
     /// See [`WriteError`].
     pub async fn take_upload(
         &self,
-        workspace: &WorkspaceId,
+        reach: impl Into<Reach>,
         id: &UploadId,
     ) -> Result<Uploaded<crate::Written>, WriteError> {
-        let Some(upload) = self.find_upload(workspace, id).await? else {
+        let reach = reach.into();
+        let Some(upload) = self.find_upload(&reach, id).await? else {
             return Ok(Uploaded::Missing);
         };
         if !upload.is_complete() {
@@ -324,7 +333,7 @@ impl Store {
         let path = self.upload_file(id);
         let file = tokio::fs::File::open(&path).await.map_err(unusable(&path))?;
         let bytes = tokio_util::io::ReaderStream::with_capacity(file, READ_BYTES);
-        let written = self.write_media(workspace, bytes, upload.offset).await?;
+        let written = self.write_media(&reach.workspace, bytes, upload.offset).await?;
         if written.size < upload.offset {
             self.abandon_media(&written.key).await?;
             return Err(shorter(id.as_str()).into());
@@ -339,10 +348,10 @@ impl Store {
     /// What an upload without its file is: one that was swept a moment ago, or damage.
     async fn without_file(
         &self,
-        workspace: &WorkspaceId,
+        reach: &Reach,
         id: &UploadId,
     ) -> Result<Uploaded<Upload>, WriteError> {
-        match self.find_upload(workspace, id).await? {
+        match self.find_upload(reach, id).await? {
             None => Ok(Uploaded::Missing),
             Some(_) => Err(shorter(id.as_str()).into()),
         }

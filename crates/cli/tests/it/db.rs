@@ -14,7 +14,7 @@ const LOST: &str = "INSERT INTO media_objects (key, workspace_id, recording_id, 
     VALUES ('media/lost', 'wsp_1', 'rec_1', 'kept', 0)";
 
 /// The versions of the schema, from the first on.
-const VERSIONS: [&str; 4] = ["initial", "identity", "pictures", "confidence"];
+const VERSIONS: [&str; 5] = ["initial", "identity", "pictures", "confidence", "uploaders"];
 
 /// What is listed where all versions are in this state.
 fn versions(state: &str) -> String {

@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use hansard_domain::access::{Kind, Permission};
 use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
+use hansard_store::Reach;
 use hansard_store::uploads::{Append, Checksum, Upload, Uploaded};
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -83,9 +84,9 @@ pub(crate) async fn create_upload(
     check_length(&app, length)?;
     let metadata = protocol::metadata(&head.headers)?;
     let checksum = protocol::checksum(&head.headers)?;
-    let workspace = caller.workspace();
+    let (workspace, creator) = (caller.workspace(), caller.creator());
     let keep = app.settings().upload_expiry;
-    let mut upload = app.store().create_upload(workspace, length, metadata, keep).await?;
+    let mut upload = app.store().create_upload(workspace, length, metadata, creator, keep).await?;
     if is_piece(&head.headers) {
         let (own, workspace) = (app.clone(), workspace.clone());
         upload = app.to_the_end(first_piece(own, workspace, upload, checksum, body)).await?;
@@ -106,9 +107,9 @@ pub(crate) async fn get_upload(
     caller: Caller,
     ApiPath(id): ApiPath<UploadId>,
 ) -> Result<Response, Problem> {
-    find(&app, caller.workspace(), &id).await?;
+    find(&app, caller.reach(), &id).await?;
     app.pieces().end(&id).await;
-    let upload = find(&app, caller.workspace(), &id).await?;
+    let upload = find(&app, caller.reach(), &id).await?;
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let (progress, plan) = (protocol::progress(&upload), protocol::plan(&upload));
     Ok((StatusCode::OK, no_store, progress, plan).into_response())
@@ -142,12 +143,12 @@ pub(crate) async fn append_piece(
     let checksum = protocol::checksum(&head.headers)?;
     let length = protocol::length(&head.headers)?;
     check_length(&app, length)?;
-    let (own, workspace) = (app.clone(), caller.workspace().clone());
+    let (own, reach) = (app.clone(), caller.reach().clone());
     let appended = app.to_the_end(async move {
         if let Some(length) = length {
-            state_length(&own, &workspace, &id, offset, length).await?;
+            state_length(&own, &reach, &id, offset, length).await?;
         }
-        append(&own, &workspace, &id, offset, checksum, body).await
+        append(&own, &reach, &id, offset, checksum, body).await
     });
     let upload = appended.await?;
     Ok((StatusCode::NO_CONTENT, protocol::progress(&upload)).into_response())
@@ -165,9 +166,9 @@ pub(crate) async fn terminate_upload(
     caller: Caller,
     ApiPath(id): ApiPath<UploadId>,
 ) -> Result<StatusCode, Problem> {
-    find(&app, caller.workspace(), &id).await?;
+    find(&app, caller.reach(), &id).await?;
     app.pieces().end(&id).await;
-    done(app.store().terminate_upload(caller.workspace(), &id).await?)?;
+    done(app.store().terminate_upload(caller.reach(), &id).await?)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -197,13 +198,9 @@ pub(crate) async fn override_method(
     }
 }
 
-/// Upload `id` of `workspace`.
-pub(crate) async fn find(
-    app: &App,
-    workspace: &WorkspaceId,
-    id: &UploadId,
-) -> Result<Upload, Problem> {
-    let upload = app.store().find_upload(workspace, id).await?;
+/// Upload `id` within `reach`.
+pub(crate) async fn find(app: &App, reach: &Reach, id: &UploadId) -> Result<Upload, Problem> {
+    let upload = app.store().find_upload(reach, id).await?;
     upload.ok_or(Problem::new(ProblemCode::UploadNotFound))
 }
 
@@ -219,8 +216,8 @@ pub(crate) fn done<T>(uploaded: Uploaded<T>) -> Result<T, Problem> {
 }
 
 /// Ends an upload that is not needed any more. One that cannot be ended now expires.
-pub(crate) async fn discard(app: &App, workspace: &WorkspaceId, id: &UploadId) {
-    if let Err(error) = app.store().terminate_upload(workspace, id).await {
+pub(crate) async fn discard(app: &App, reach: &Reach, id: &UploadId) {
+    if let Err(error) = app.store().terminate_upload(reach, id).await {
         tracing::warn!(error = %error, upload.id = %id, "an upload that is not needed stays until it expires");
     }
 }
@@ -233,16 +230,18 @@ async fn first_piece(
     checksum: Option<Checksum>,
     body: Body,
 ) -> Result<Upload, Problem> {
-    let appended = append(&app, &workspace, &upload.id, 0, checksum, body).await;
+    // Whoever has begun it reaches it, nobody in particular included.
+    let reach = Reach::from(&workspace);
+    let appended = append(&app, &reach, &upload.id, 0, checksum, body).await;
     if appended.is_err() {
-        discard(&app, &workspace, &upload.id).await;
+        discard(&app, &reach, &upload.id).await;
     }
     appended
 }
 
 async fn append(
     app: &App,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &UploadId,
     offset: u64,
     checksum: Option<Checksum>,
@@ -252,26 +251,26 @@ async fn append(
     let (limit, keep) = (settings.file_bytes_max, settings.upload_expiry);
     let piece = Append { offset, checksum, limit, keep };
     // Only the upload's owner may end what is written to it.
-    find(app, workspace, id).await?;
+    find(app, reach, id).await?;
     let writing = app.pieces().begin(id).await;
     let bytes = Box::pin(body.into_data_stream().take_until(writing.ending()));
-    done(app.store().write_upload(workspace, id, piece, bytes).await?)
+    done(app.store().write_upload(reach, id, piece, bytes).await?)
 }
 
 /// Tells an upload at `offset` the length that it was created without.
 async fn state_length(
     app: &App,
-    workspace: &WorkspaceId,
+    reach: &Reach,
     id: &UploadId,
     offset: u64,
     length: u64,
 ) -> Result<(), Problem> {
     // A piece that does not fit must not change anything, the length included.
-    let upload = find(app, workspace, id).await?;
+    let upload = find(app, reach, id).await?;
     if upload.offset != offset {
         return Err(elsewhere(&upload));
     }
-    match app.store().set_upload_length(workspace, id, length).await? {
+    match app.store().set_upload_length(reach, id, length).await? {
         Uploaded::Conflict(_) => {
             Err(protocol::refused("Upload-Length", "the upload has another length, or more bytes"))
         }

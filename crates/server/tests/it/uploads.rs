@@ -6,11 +6,13 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{future, stream};
+use hansard_domain::access::Role;
 use hansard_server::Keys;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::people::{somebody, town};
 use crate::service::{Answer, Service, json_request};
 
 const UPLOADS: &str = "/api/v1/uploads";
@@ -180,12 +182,53 @@ async fn uploads_that_cannot_be_are_refused() {
     }
     let workspace = service.store.ensure_workspace("other").await.unwrap();
     let keep = Duration::from_secs(60);
-    let foreign = service.store.create_upload(&workspace, Some(1), "", keep).await.unwrap();
+    let foreign = service.store.create_upload(&workspace, Some(1), "", None, keep).await.unwrap();
     for id in [foreign.id.to_string().as_str(), "upl_01KAJ2Z1GQ8C3T0V7M5N9XQ4RS", "%00"] {
         let path = format!("{UPLOADS}/{id}");
         assert_eq!(append(&service, &path, "0", "x").await.problem(), "upload_not_found");
         assert_eq!(call(&service, "HEAD", &path, &[], "").await.header("upload-offset"), "");
     }
+}
+
+#[tokio::test]
+async fn an_upload_is_for_whoever_began_it_and_for_admins() {
+    let service = town().await;
+    let (_, ana) = somebody(&service, "ana", Role::Editor).await;
+    let (ben_user, ben) = somebody(&service, "ben", Role::Editor).await;
+    let (cara_user, cara) = somebody(&service, "cara", Role::Editor).await;
+    let radio = ana.post("/api/v1/workspaces", json!({"name": "Radio"})).await.json();
+    let radio = radio["id"].as_str().unwrap();
+    for user in [&ben_user, &cara_user] {
+        let member = format!("/api/v1/workspaces/{radio}/members/{}", user.id);
+        assert!(ana.put(&member, json!({"role": "editor"})).await.status.is_success());
+    }
+    let (ana, ben, cara) = (ana.inside(radio), ben.inside(radio), cara.inside(radio));
+    let request = |method: &str, path: &str, headers: &[(&str, &str)], body: &'static str| {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [&[("tus-resumable", "1.0.0")], headers].concat() {
+            request = request.header(name, value);
+        }
+        request.body(Body::from(body)).unwrap()
+    };
+    let begun = ben.send(request("POST", UPLOADS, &[("upload-length", "3")], "")).await;
+    let path = begun.header("location").to_owned();
+    let source = json!({"source": {"upload": path.rsplit('/').next().unwrap()}});
+    let piece = [PIECE, ("upload-offset", "0")];
+
+    let looked = cara.send(request("HEAD", &path, &[], "")).await;
+    let appended = cara.send(request("PATCH", &path, &piece, "abc")).await;
+    let taken = cara.post(RECORDINGS, source.clone()).await;
+    let ended = cara.send(request("DELETE", &path, &[], "")).await;
+
+    assert_eq!(looked.status, StatusCode::NOT_FOUND);
+    for answer in [appended, taken, ended] {
+        assert_eq!(answer.problem(), "upload_not_found");
+    }
+    assert_eq!(ana.send(request("HEAD", &path, &[], "")).await.header("upload-offset"), "0");
+    let appended = ben.send(request("PATCH", &path, &piece, "abc")).await;
+    assert_eq!(appended.header("upload-offset"), "3", "{}", appended.text());
+    assert_eq!(cara.post(RECORDINGS, source.clone()).await.problem(), "upload_not_found");
+    assert_eq!(ben.post(RECORDINGS, source).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]

@@ -108,7 +108,8 @@ pub(crate) async fn make(store: &Store, user: &User, kind: Kind, path: &str) -> 
         Kind::Job => transcribed(store, user, "Hello.").await.job,
         Kind::Transcript => transcribed(store, user, "Hello.").await.transcript,
         Kind::Upload => {
-            let upload = store.create_upload(workspace, Some(10), "", HOUR).await.unwrap();
+            let creator = Some(user.id.to_string());
+            let upload = store.create_upload(workspace, Some(10), "", creator, HOUR).await.unwrap();
             unnumbered(upload.id.to_string())
         }
         Kind::Endpoint => unnumbered(endpoint(store, workspace).await.to_string()),

@@ -176,7 +176,7 @@ async fn an_upload_that_goes_on_during_the_sweep_stays() {
     let db = TestDb::postgres();
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let upload = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap();
+    let upload = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap();
     db.clock.advance(DAY);
 
     let other = beside(&db, "UPDATE uploads SET expires_at_us = 9000000000000000").await;

@@ -50,7 +50,7 @@ async fn full(store: &Store) -> User {
         accepted(store, own, content).await;
         transcribed(store, &["a", "b"]).await;
     }
-    store.create_upload(own, Some(9), "", HOUR).await.unwrap();
+    store.create_upload(own, Some(9), "", None, HOUR).await.unwrap();
     let url = "https://a.example/".to_owned();
     let endpoint = NewEndpoint { url, description: None, kinds: Vec::new() };
     let endpoint = store.create_endpoint(own, endpoint, None).await.unwrap().endpoint.id;

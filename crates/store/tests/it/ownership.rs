@@ -43,9 +43,9 @@ async fn each_kind_is_named_by_id(db: TestDb) {
     assert_eq!(owner(&store, Kind::Recording, &made.recording.id).await, recorded);
     assert_eq!(owner(&store, Kind::Job, &made.job.id).await, recorded);
     assert_eq!(owner(&store, Kind::Transcript, &transcript).await, recorded);
-    let upload =
-        store.create_upload(&home, None, "", std::time::Duration::from_secs(60)).await.unwrap();
-    assert_eq!(owner(&store, Kind::Upload, &upload.id).await, of(&home));
+    let (keep, creator) = (std::time::Duration::from_secs(60), Some("usr_x".to_owned()));
+    let upload = store.create_upload(&home, None, "", creator, keep).await.unwrap();
+    assert_eq!(owner(&store, Kind::Upload, &upload.id).await, recorded);
     let url = "https://a.example/".to_owned();
     let endpoint = NewEndpoint { url, description: None, kinds: Vec::new() };
     let endpoint = store.create_endpoint(&home, endpoint, None).await.unwrap().endpoint.id;

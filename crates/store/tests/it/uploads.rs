@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use hansard_domain::id::{Id, UploadId};
+use hansard_domain::id::{Id, UploadId, WorkspaceId};
 use hansard_store::uploads::{Append, Checksum, Upload, Uploaded};
-use hansard_store::{Error, WriteError};
+use hansard_store::{Error, Eyes, Reach, WriteError};
 
 use crate::db::{TestDb, pieces, workspace};
 
@@ -25,6 +25,7 @@ on_both! {
     nothing_grows_beyond_its_length,
     a_length_is_told_later_and_once,
     an_upload_is_terminated,
+    an_upload_is_there_for_whoever_began_it_and_who_sees_all,
     what_expired_is_swept,
     files_without_an_upload_are_swept,
     an_upload_is_taken_again_after_a_crash,
@@ -51,9 +52,9 @@ macro_rules! write {
 async fn an_upload_arrives_in_pieces_and_becomes_media(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let begun = store.create_upload(&workspace, Some(6), "filename YQ==", DAY).await.unwrap();
+    let begun = store.create_upload(&workspace, Some(6), "filename YQ==", None, DAY).await.unwrap();
     assert_eq!(store.find_upload(&workspace, &begun.id).await.unwrap(), Some(begun.clone()));
-    assert_eq!(store.find_upload(&db.clock.id(), &begun.id).await.unwrap(), None);
+    assert_eq!(store.find_upload(&db.clock.id::<WorkspaceId>(), &begun.id).await.unwrap(), None);
 
     let first = done(write!(store, &workspace, &begun.id, 0, "abc").unwrap());
     assert_eq!((first.offset, first.is_complete()), (3, false));
@@ -73,7 +74,7 @@ async fn an_upload_arrives_in_pieces_and_becomes_media(db: TestDb) {
 async fn a_piece_goes_where_the_last_one_ended(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(6), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(6), "", None, DAY).await.unwrap().id;
     let first = done(write!(store, &workspace, &id, 0, "abc").unwrap());
 
     for offset in [0, 2, 4] {
@@ -87,7 +88,7 @@ async fn a_piece_goes_where_the_last_one_ended(db: TestDb) {
 async fn a_piece_that_breaks_off_keeps_what_arrived(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(6), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(6), "", None, DAY).await.unwrap().id;
     let cut = || stream::iter([Ok(Bytes::from("ab")), Err(std::io::Error::other("cut"))]);
 
     let broken = store.write_upload(&workspace, &id, at(0), cut()).await;
@@ -106,7 +107,7 @@ async fn a_piece_that_breaks_off_keeps_what_arrived(db: TestDb) {
 async fn bytes_that_were_never_counted_are_overwritten(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(4), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(4), "", None, DAY).await.unwrap().id;
     done(write!(store, &workspace, &id, 0, "ab").unwrap());
     let file = db.uploads().join(id.as_str());
     fs::write(&file, "abXXXXXX").unwrap();
@@ -123,7 +124,7 @@ async fn bytes_that_were_never_counted_are_overwritten(db: TestDb) {
 async fn of_two_writers_one_is_locked_out(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(4), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(4), "", None, DAY).await.unwrap().id;
     let (body, mut arriving) = tokio::sync::mpsc::channel::<Result<_, std::io::Error>>(1);
     let arriving = stream::poll_fn(move |context| arriving.poll_recv(context));
     let writer = tokio::spawn({
@@ -146,7 +147,7 @@ async fn of_two_writers_one_is_locked_out(db: TestDb) {
 async fn a_checksum_is_verified_before_anything_counts(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(6), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(6), "", None, DAY).await.unwrap().id;
     // Of "abc", by the examples of FIPS 180.
     let sha1 = hex("a9993e364706816aba3e25717850c26c9cd0d89d");
     let sha256 = hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -172,8 +173,8 @@ fn hex(text: &str) -> Vec<u8> {
 async fn nothing_grows_beyond_its_length(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let known = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
-    let unknown = store.create_upload(&workspace, None, "", DAY).await.unwrap().id;
+    let known = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
+    let unknown = store.create_upload(&workspace, None, "", None, DAY).await.unwrap().id;
 
     let refused = write!(store, &workspace, &known, 0, "abcd");
     assert!(matches!(refused, Err(WriteError::TooLarge { limit: 3 })), "{refused:?}");
@@ -185,16 +186,16 @@ async fn nothing_grows_beyond_its_length(db: TestDb) {
     for id in [known, unknown] {
         assert_eq!(store.find_upload(&workspace, &id).await.unwrap().unwrap().offset, 0);
     }
-    let refused = store.create_upload(&workspace, Some(u64::MAX), "", DAY).await;
+    let refused = store.create_upload(&workspace, Some(u64::MAX), "", None, DAY).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
-    let refused = store.create_upload(&workspace, None, "\0", DAY).await;
+    let refused = store.create_upload(&workspace, None, "\0", None, DAY).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
 }
 
 async fn a_length_is_told_later_and_once(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, None, "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, None, "", None, DAY).await.unwrap().id;
     done(write!(store, &workspace, &id, 0, "abc").unwrap());
 
     let short = store.set_upload_length(&workspace, &id, 2).await.unwrap();
@@ -208,10 +209,31 @@ async fn a_length_is_told_later_and_once(db: TestDb) {
     assert_eq!(missing, Uploaded::Missing);
 }
 
+async fn an_upload_is_there_for_whoever_began_it_and_who_sees_all(db: TestDb) {
+    let store = db.open().await;
+    let workspace = workspace(&store).await;
+    let creator = Some("usr_ana".to_owned());
+    let id = store.create_upload(&workspace, Some(3), "", creator, DAY).await.unwrap().id;
+    let reach = |eyes| Reach { workspace: workspace.clone(), eyes };
+
+    for eyes in [Eyes::Actor("usr_ben".to_owned()), Eyes::Nobody, Eyes::Guest] {
+        let reach = reach(eyes);
+        assert_eq!(store.find_upload(&reach, &id).await.unwrap(), None);
+        assert_eq!(write!(store, &reach, &id, 0, "abc").unwrap(), Uploaded::Missing);
+        assert_eq!(store.set_upload_length(&reach, &id, 3).await.unwrap(), Uploaded::Missing);
+        assert_eq!(store.take_upload(&reach, &id).await.unwrap(), Uploaded::Missing);
+        assert_eq!(store.terminate_upload(&reach, &id).await.unwrap(), Uploaded::Missing);
+    }
+    let ana = reach(Eyes::Actor("usr_ana".to_owned()));
+    assert!(done(write!(store, &ana, &id, 0, "abc").unwrap()).is_complete());
+    done(store.take_upload(reach(Eyes::All), &id).await.unwrap());
+    done(store.terminate_upload(&ana, &id).await.unwrap());
+}
+
 async fn an_upload_is_terminated(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
 
     done(store.terminate_upload(&workspace, &id).await.unwrap());
 
@@ -224,9 +246,9 @@ async fn an_upload_is_terminated(db: TestDb) {
 async fn what_expired_is_swept(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let old = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
-    let new = store.create_upload(&workspace, Some(3), "", DAY * 2).await.unwrap().id;
-    let lost = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
+    let old = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
+    let new = store.create_upload(&workspace, Some(3), "", None, DAY * 2).await.unwrap().id;
+    let lost = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
     fs::remove_file(db.uploads().join(lost.as_str())).unwrap();
 
     db.clock.advance(DAY);
@@ -241,7 +263,7 @@ async fn what_expired_is_swept(db: TestDb) {
 async fn files_without_an_upload_are_swept(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let kept = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
+    let kept = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
     let orphan: UploadId = db.clock.id();
     for name in [orphan.as_str(), "README"] {
         fs::write(db.uploads().join(name), "x").unwrap();
@@ -259,7 +281,7 @@ async fn files_without_an_upload_are_swept(db: TestDb) {
 async fn an_upload_is_taken_again_after_a_crash(db: TestDb) {
     let store = db.open().await;
     let workspace = workspace(&store).await;
-    let id = store.create_upload(&workspace, Some(3), "", DAY).await.unwrap().id;
+    let id = store.create_upload(&workspace, Some(3), "", None, DAY).await.unwrap().id;
     done(write!(store, &workspace, &id, 0, "abc").unwrap());
     let first = done(store.take_upload(&workspace, &id).await.unwrap());
     store.close().await;

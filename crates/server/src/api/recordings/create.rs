@@ -123,7 +123,7 @@ async fn from_upload(
     let workspace = caller.workspace();
     let accepted = match app.store().find_repeated(workspace, &key).await? {
         Some(accepted) => accepted,
-        None => match Upload::take(&app, workspace, &id).await {
+        None => match Upload::take(&app, caller.reach(), &id).await {
             Ok(upload) => accept(&app, &caller, upload, about, job, Some(key)).await?,
             // The same request, sent twice at once, may have been accepted meanwhile and have ended the upload.
             Err(problem) => match app.store().find_repeated(workspace, &key).await? {
@@ -132,7 +132,7 @@ async fn from_upload(
             },
         },
     };
-    uploads::discard(&app, workspace, &id).await;
+    uploads::discard(&app, caller.reach(), &id).await;
     answer(&app, accepted).await
 }
 

@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use hansard_domain::id::{UploadId, WorkspaceId};
 use hansard_domain::problem::ProblemCode;
 use hansard_domain::source::Source;
-use hansard_store::Written;
 use hansard_store::recordings::StoredMedia;
 use hansard_store::uploads::Uploaded;
+use hansard_store::{Reach, Written};
 use hansard_workflow::media_type;
 use http::header::CONTENT_LENGTH;
 
@@ -53,13 +53,9 @@ impl Upload {
     ///
     /// # Errors
     /// A problem for an upload that is not there, not complete, or empty.
-    pub(crate) async fn take(
-        app: &App,
-        workspace: &WorkspaceId,
-        id: &UploadId,
-    ) -> Result<Self, Problem> {
-        let found = uploads::find(app, workspace, id).await?;
-        let written = match app.store().take_upload(workspace, id).await? {
+    pub(crate) async fn take(app: &App, reach: &Reach, id: &UploadId) -> Result<Self, Problem> {
+        let found = uploads::find(app, reach, id).await?;
+        let written = match app.store().take_upload(reach, id).await? {
             Uploaded::Conflict(upload) => {
                 let detail = format!("{} bytes of it are here", upload.offset);
                 return Err(Problem::new(ProblemCode::UploadIncomplete).detail(detail));
