@@ -144,6 +144,12 @@ fn unauthorized() -> Problem {
     Problem::new(ProblemCode::Unauthorized).detail("Unauthorized")
 }
 
+/// The refusal of whoever sent `head`, of which the audit log is told.
+async fn refused(app: &App, head: &Parts, problem: Problem) -> Problem {
+    door::note_refusal(app, &door::sender(app, head), problem.code()).await;
+    problem
+}
+
 /// What is to be done with every recording, by whichever route it comes: the same, so that it is done once.
 fn new_job(caller: &Caller, callback: Option<Callback>) -> NewJob {
     let options = TranscribeOptions { words: true, ..TranscribeOptions::default() };

@@ -156,7 +156,13 @@ async fn check_password(
             "you log in without a password; an administrator of the installation can give you one";
         return Err(Problem::field("/password", detail));
     };
-    let attempt = app.door().throttle.attempt(app, caller.sender().address, email).await?;
+    let attempt = match app.door().throttle.attempt(app, caller.sender().address, email).await {
+        Ok(attempt) => attempt,
+        Err(problem) => {
+            door::note_refusal_of(app, caller, problem.code()).await;
+            return Err(problem);
+        }
+    };
     let known = app.store().find_login(email).await?;
     let hash = known.filter(|(found, _)| found.id == user.id).map(|(_, hash)| hash);
     let compared = app.door().passwords.verify(present, hash).await;

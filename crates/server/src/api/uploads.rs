@@ -21,6 +21,7 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::App;
+use crate::audit::note_deleted;
 use crate::caller::Caller;
 use crate::extract::{ApiPath, media_type};
 use crate::problem::{Problem, too_large};
@@ -169,6 +170,7 @@ pub(crate) async fn terminate_upload(
     find(&app, caller.reach(), &id).await?;
     app.pieces().end(&id).await;
     done(app.store().terminate_upload(caller.reach(), &id).await?)?;
+    note_deleted(&app, &caller, &id).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

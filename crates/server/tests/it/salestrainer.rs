@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hansard_net::Client;
 use hansard_server::{Keys, SalesTrainer};
+use hansard_store::audit::AuditFilter;
 use hansard_store::s3::{S3, S3Settings};
 use hansard_testkit::receiver::Receiver;
 use hansard_testkit::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
@@ -168,6 +169,10 @@ async fn without_the_secret_nothing_is_read_and_nothing_kept() {
     refused(service.send(form_request("/transcribe-upload", late)).await);
     refused(service.send(form_request("/transcribe-upload", form(&[]))).await);
     assert!(service.media_files().await.is_empty());
+    let filter = AuditFilter::default();
+    let noted = service.store.page_audit(None, &filter, None, 100).await.unwrap().items;
+    let noted = noted.iter().filter(|entry| entry.code.as_deref() == Some("unauthorized"));
+    assert_eq!(noted.count(), 10, "each of them is in the audit log");
 
     let mut in_header = json_request(Method::POST, "/process-s3", &json!({ "object_key": "k" }));
     in_header.headers_mut().insert("x-sidecar-secret", SECRET.parse().unwrap());

@@ -139,6 +139,10 @@ async fn guesses_at_the_present_password_are_counted() {
         (StatusCode::TOO_MANY_REQUESTS, "rate_limited".to_owned())
     );
     assert!(!third.header("retry-after").is_empty());
+    let governor = Person::with(&service, GOVERNOR);
+    let refused = governor.get("/api/v1/audit?kind=access.refused").await.json();
+    let codes = refused["items"].as_array().unwrap().iter().map(|entry| &entry["code"]);
+    assert_eq!(codes.collect::<Vec<_>>(), ["rate_limited", "login_refused", "login_refused"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{future, stream};
 use hansard_domain::access::Role;
+use hansard_domain::audit::AuditKind;
 use hansard_server::Keys;
+use hansard_store::audit::AuditFilter;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -364,6 +366,9 @@ async fn an_upload_ends_when_it_is_ended_or_forgotten() {
     service.clock.advance(Duration::from_secs(24 * 60 * 60));
 
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    let filter = AuditFilter { kind: Some(AuditKind::ObjectDeleted), ..AuditFilter::default() };
+    let noted = service.store.page_audit(None, &filter, None, 10).await.unwrap().items;
+    assert_eq!(noted.len(), 1, "the one that somebody ended is in the audit log");
     for path in [ended, forgotten] {
         assert_eq!(call(&service, "HEAD", &path, &[], "").await.status, StatusCode::NOT_FOUND);
         assert_eq!(call(&service, "DELETE", &path, &[], "").await.problem(), "upload_not_found");

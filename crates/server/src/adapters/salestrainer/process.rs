@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::asks::{self as trainer_asks, Asked, ProcessBody, TranscribeBody};
-use super::{Processing, Waiting, admit, known_by_head, new_job, settings, wait_for};
+use super::{Processing, Waiting, admit, known_by_head, new_job, refused, settings, wait_for};
 use crate::App;
 use crate::adapters::fastapi::{ErrorBody, JSON_INVALID};
 use crate::api::asks;
@@ -71,7 +71,10 @@ async fn process(
     let body = parse_json::<Value>(&body, app.settings().json_depth_max);
     let secret = body.as_ref().ok().and_then(|body| body.get("secret")?.as_str());
     let known = known_by_head(&app, &head).await?;
-    let caller = admit(&app, &head, known, secret)?;
+    let caller = match admit(&app, &head, known, secret) {
+        Ok(caller) => caller,
+        Err(problem) => return Err(refused(&app, &head, problem).await),
+    };
     let body = body.map_err(|_| Problem::field("", JSON_INVALID))?;
     let asked = trainer_asks::read(body, key_name)?;
     let bucket = app.settings().s3_bucket.clone().ok_or_else(no_bucket)?;

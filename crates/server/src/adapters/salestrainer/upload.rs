@@ -10,7 +10,9 @@ use hansard_store::jobs::Job;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Processing, Waiting, admit, known_by_head, new_job, settings, unauthorized, wait_for};
+use super::{
+    Processing, Waiting, admit, known_by_head, new_job, refused, settings, unauthorized, wait_for,
+};
 use crate::App;
 use crate::adapters::fastapi::ErrorBody;
 use crate::adapters::waiting::transcript_of;
@@ -86,7 +88,9 @@ async fn accept(app: App, request: Request) -> Result<Job, Problem> {
     };
     let form = Form::read_if(&app, &workspace, request, check).await;
     // What is wrong with a form is nothing for others.
-    let caller = admitted.get().ok_or_else(unauthorized)?;
+    let Some(caller) = admitted.get() else {
+        return Err(refused(&app, &head, unauthorized()).await);
+    };
     let form = form?;
     let upload = form.upload;
     let recording = NewRecording {
