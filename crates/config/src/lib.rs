@@ -31,7 +31,10 @@ pub use sections::{
 pub use setting::{Rule, Section, Setting};
 pub use sources::{DEFAULT_ENV_FILE, DEFAULT_FILE, FileSource, Override, Sources};
 pub use table::{SECTIONS, settings};
-pub use value::{ByteSize, Database, DatabaseUrl, HttpUrl, Issuer, LogFilter, OnlyTrue, Shape};
+pub use value::{
+    ByteSize, Database, DatabaseUrl, HttpUrl, Issuer, LogFilter, OnlyTrue, Shape,
+    is_on_this_machine,
+};
 
 use reader::Reader;
 use sections::Sections;

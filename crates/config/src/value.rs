@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 pub(crate) use address::without_credentials;
-pub use address::{HttpUrl, Issuer};
+pub use address::{HttpUrl, Issuer, is_on_this_machine};
 pub use database::{Database, DatabaseUrl};
 pub use filter::LogFilter;
 pub use measure::ByteSize;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hansard_config::{
     Config, DefaultRole, HttpUrl, LimitsConfig, Provider, SalestrainerConfig, Secret,
+    is_on_this_machine,
 };
 use hansard_domain::access::Role;
 use ipnet::IpNet;
@@ -260,8 +261,9 @@ impl Settings {
 
     /// Whether cookies travel over HTTPS only. Without it, they may stay on this machine and nowhere else.
     pub(crate) fn has_secure_cookies(&self) -> bool {
-        let is_https = self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-        is_https || !self.bind.ip().to_canonical().is_loopback()
+        let public = self.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let is_plain = |url: &Url| url.scheme() == "http" && is_on_this_machine(url);
+        !self.bind.ip().to_canonical().is_loopback() || !public.as_ref().is_none_or(is_plain)
     }
 }
 

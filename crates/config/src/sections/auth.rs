@@ -104,7 +104,7 @@ impl AuthConfig {
         }
         let logs_in = self.admin_password.is_some()
             || providers.iter().any(|provider| provider.login.is_some());
-        if logs_in && !server.is_loopback() && !server.is_public_over_https() {
+        if logs_in && !server.is_for_this_machine() && !server.is_public_over_https() {
             reader.refuse_together(
                 &["server.public_url"],
                 "a login that others reach needs a server.public_url with https://, or its cookies can be read on the way",

@@ -137,6 +137,12 @@ impl ServerConfig {
         keys.into_iter().any(Option::is_some)
     }
 
+    /// Whether only browsers on this machine reach the service.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        let public = self.public_url.as_ref();
+        self.is_loopback() && public.is_none_or(HttpUrl::is_on_this_machine)
+    }
+
     /// Whether others reach the service where nobody reads on the way.
     pub(crate) fn is_public_over_https(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| !url.is_plain_http())

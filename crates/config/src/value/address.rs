@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::{Refusal, Value};
 
@@ -19,6 +19,21 @@ impl HttpUrl {
     /// Whether what is sent there can be read on the way.
     pub fn is_plain_http(&self) -> bool {
         self.0.scheme() == "http"
+    }
+
+    /// Whether nobody but programs on the same machine can ask there.
+    pub fn is_on_this_machine(&self) -> bool {
+        is_on_this_machine(&self.0)
+    }
+}
+
+/// Whether the host of `url` is the machine that asks: a loopback address, or `localhost` (RFC 6761, 6.3).
+pub fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

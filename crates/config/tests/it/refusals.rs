@@ -128,6 +128,10 @@ fn settings_that_do_not_go_together_are_refused() {
             "[server]\nbind = \"0.0.0.0:80\"\n[auth]\nadmin_password = \"zebra-zebra-zebra\"",
             "server.public_url",
         ),
+        (
+            "[server]\npublic_url = \"http://hansard.lan\"\n[auth]\nadmin_password = \"zebra-zebra-zebra\"",
+            "server.public_url",
+        ),
         ("[salestrainer]\nprevious_secret = \"zebra\"", "salestrainer.previous_secret"),
         ("[media]\nplace = \"s3\"", "media.place"),
         ("[engine]\nkind = \"openai\"", "engine.kind"),

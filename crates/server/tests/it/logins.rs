@@ -124,6 +124,8 @@ async fn cookies_travel_over_https_only_where_others_could_listen() {
     for (bind, public_url, is_secure) in [
         ("127.0.0.1:8080", None, false),
         ("127.0.0.1:8080", Some("http://localhost:8080"), false),
+        ("127.0.0.1:8080", Some("http://[::1]:8080"), false),
+        ("127.0.0.1:8080", Some("http://hansard.example"), true),
         ("127.0.0.1:8080", Some("https://hansard.example"), true),
         ("0.0.0.0:8080", Some("http://hansard.example"), true),
         ("0.0.0.0:8080", None, true),
