@@ -70,7 +70,7 @@ const WORKSPACE: HeaderName = HeaderName::from_static("x-workspace");
 /// Below which paths that is looked at. An adapter's original knows of no workspaces.
 const NATIVE: &str = "/api/";
 
-/// How often the store is asked whether there is anybody who could show credentials.
+/// How long the store is not asked again whether anybody has credentials, where somebody had.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the door remembers, and by what it goes.
@@ -81,7 +81,7 @@ pub(crate) struct Door {
     pub(crate) throttle: Throttle,
     doubts: Doubts,
     /// When it was last looked whether the store holds credentials, and whether it did.
-    has_credentials: Mutex<Option<(Timestamp, bool)>>,
+    had_credentials: Mutex<Option<Timestamp>>,
 }
 
 impl Door {
@@ -93,7 +93,7 @@ impl Door {
             passwords: Passwords::default(),
             throttle: Throttle::new(&settings.admission.limits),
             doubts: Doubts::default(),
-            has_credentials: Mutex::default(),
+            had_credentials: Mutex::default(),
         }
     }
 }
@@ -115,7 +115,12 @@ pub(crate) async fn admit(State(line): State<Line>, request: Request, next: Next
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     };
-    response.headers_mut().extend(told);
+    for (name, value) in told {
+        // What the answer says itself is about what it was refused for.
+        if let Some(name) = name {
+            response.headers_mut().entry(name).or_insert(value);
+        }
+    }
     response
 }
 
@@ -131,10 +136,10 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
     let mut caller = match resolve(app, parts).await {
         Ok(caller) => caller,
         Err(problem) => {
-            // Whoever shows nothing that is any good costs something too.
-            let is_nobody = [ProblemCode::Unauthorized, ProblemCode::CsrfSessionMissing]
-                .contains(&problem.code());
-            if *is_counted && is_nobody {
+            // Whoever shows nothing that is any good costs something too; whoever has come too often was counted.
+            let code = problem.code();
+            let is_refused = code.status() < 500 && code != ProblemCode::RateLimited;
+            if *is_counted && is_refused {
                 let address = sender(app, parts).address;
                 app.door().throttle.count_stranger(app, address, told).await?;
             }
@@ -388,15 +393,13 @@ pub(crate) async fn is_open(app: &App) -> Result<bool, Problem> {
         return Ok(false);
     }
     let now = app.clock().now();
-    let looked = *app.door().has_credentials.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((at, has)) = looked
-        && now.since(at) < LOOK_AGAIN
-        && at <= now
-    {
-        return Ok(!has);
+    let had = || app.door().had_credentials.lock().unwrap_or_else(PoisonError::into_inner);
+    if had().is_some_and(|at| at <= now && now.since(at) < LOOK_AGAIN) {
+        return Ok(false);
     }
+    // An open door is looked at with every request: the first user or token shuts it at once.
     let has = app.store().has_credentials().await?;
-    *app.door().has_credentials.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, has));
+    *had() = has.then_some(now);
     Ok(!has)
 }
 
@@ -419,7 +422,7 @@ pub(crate) async fn note_refusal_within(
 }
 
 /// Writes into the audit log that somebody was refused of whom nothing is known, unless that address fills it already.
-async fn note_refusal(app: &App, sender: &Sender, code: ProblemCode) {
+pub(crate) async fn note_refusal(app: &App, sender: &Sender, code: ProblemCode) {
     let entry = NewAudit::refused(AuditKind::AccessRefused, code.name());
     write_refusal(app, sender, ActorRef::ANONYMOUS, entry).await;
 }

@@ -20,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::body::BodyError;
+use crate::limits::Room;
 
 /// The content type of problems.
 pub(crate) const CONTENT_TYPE_PROBLEM: &str = "application/problem+json";
@@ -34,6 +35,8 @@ pub(crate) struct Problem {
     detail: Option<String>,
     fields: Vec<FieldProblem>,
     retry_after: Option<Duration>,
+    /// Apart, since few have it and all are moved about.
+    room: Option<Box<Room>>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -105,7 +108,7 @@ impl<'a> ProblemView<'a> {
 impl Problem {
     /// A problem that needs no more words than its code's.
     pub(crate) fn new(code: ProblemCode) -> Self {
-        Self { code, detail: None, fields: Vec::new(), retry_after: None, cause: None }
+        Self { code, detail: None, fields: Vec::new(), retry_after: None, room: None, cause: None }
     }
 
     /// A request with a field that cannot be as it is.
@@ -131,6 +134,12 @@ impl Problem {
     /// Says when to try again.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same, telling what is left of what there was not enough of.
+    pub(crate) fn with_room(mut self, room: Room) -> Self {
+        self.room = Some(Box::new(room));
         self
     }
 
@@ -210,6 +219,9 @@ impl IntoResponse for Problem {
         if let Some(wait) = self.retry_after {
             // Rounded up: a client that comes back early has come in vain.
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
+        }
+        if let Some(room) = &self.room {
+            room.tell(headers);
         }
         if self.code.status() == 401 {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

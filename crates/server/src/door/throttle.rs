@@ -232,5 +232,5 @@ fn of_address(class: &str, address: IpAddr) -> Key {
 }
 
 fn too_many(exhausted: Exhausted) -> Problem {
-    Problem::new(ProblemCode::RateLimited).retry_after(exhausted.wait)
+    Problem::new(ProblemCode::RateLimited).retry_after(exhausted.wait).with_room(exhausted.room)
 }

@@ -79,6 +79,16 @@ async fn without_a_key_other_names_origins_and_proxies_are_refused_everywhere() 
 }
 
 #[tokio::test]
+async fn the_first_user_shuts_the_door_at_once() {
+    let service = Service::start().await;
+    assert_eq!(service.get("/api/v1/recordings").await.status, StatusCode::OK);
+
+    user(&service.store, "ana", Role::Editor).await;
+
+    assert_eq!(service.get("/api/v1/recordings").await.problem(), "unauthorized");
+}
+
+#[tokio::test]
 async fn an_address_that_others_reach_needs_a_key() {
     let service = Service::start().await;
     let open = |keys: Keys| {

@@ -99,6 +99,9 @@ async fn whoever_guesses_keys_is_no_longer_listened_to() {
 
     let refused = ask(&service, list, "zebra-3").await;
     assert_eq!((refused.problem(), refused.header("retry-after")), ("rate_limited".into(), "15"));
+    // What it tells is how it stands with guesses, of which there were too many, and not with requests.
+    let told = ["ratelimit-limit", "ratelimit-remaining"].map(|name| refused.header(name));
+    assert_eq!(told, ["3", "0"]);
     assert_eq!(ask(&service, list, KEY).await.problem(), "rate_limited", "right or not");
     // Nobody guesses 256 bits, and a neighbour behind the same address goes on working.
     assert_eq!(ask(&service, list, &own).await.status, StatusCode::OK);
@@ -229,4 +232,28 @@ async fn requests_that_come_at_once_take_no_more_than_they_are() {
     let answered = answers.iter().filter(|answer| answer.status == StatusCode::OK);
     assert_eq!(answered.count(), 40);
     assert_eq!(ask(&service, list, KEY).await.problem(), "rate_limited");
+}
+
+#[tokio::test]
+async fn whatever_else_is_wrong_with_a_request_of_nobodys_it_is_counted() {
+    let limits = RateSettings { anonymous_per_minute: 3, ..RateSettings::default() };
+    let list = "/api/v1/recordings";
+    for headers in [
+        &[("x-csrf-token", "made up")][..],
+        &[("authorization", "Bearer made-up"), ("x-workspace", "nowhere")],
+        &[("authorization", "Bearer made-up"), ("authorization", "Bearer twice")],
+    ] {
+        let service = Service::start_with(limited(limits)).await;
+        let ask = async || {
+            let request = headers
+                .iter()
+                .fold(Request::post(list), |request, (name, value)| request.header(*name, *value));
+            service.send(request.body(Body::empty()).unwrap()).await
+        };
+
+        for _ in 0..3 {
+            assert!(ask().await.problem() != "rate_limited", "{headers:?}");
+        }
+        assert_eq!(ask().await.problem(), "rate_limited", "{headers:?}");
+    }
 }
