@@ -51,6 +51,8 @@ names! {
         MemberChanged = "member.changed",
         /// Somebody no longer belongs to a workspace.
         MemberRemoved = "member.removed",
+        /// Who may see something changed.
+        VisibilityChanged = "object.visibility_changed",
         /// Something was deleted.
         ObjectDeleted = "object.deleted",
         /// Something was read in a form to take away.

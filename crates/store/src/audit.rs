@@ -8,7 +8,9 @@ use std::net::IpAddr;
 use hansard_domain::access::Actor;
 use hansard_domain::audit::{AuditKind, Outcome};
 use hansard_domain::id::{AuditId, Id, RequestId, TokenId, UserId, WorkspaceId};
+use hansard_domain::job::Visibility;
 use hansard_domain::time::Timestamp;
+use serde_json::json;
 use sqlx::FromRow;
 
 use crate::backend::{Conn, run, statements};
@@ -142,6 +144,17 @@ impl NewAudit {
     pub fn with(self, data: &serde_json::Value) -> Self {
         Self { data: data.to_string(), ..self }
     }
+}
+
+/// That `subject`, which `was` visible and is `now`, is visible to others; `None` if it is not.
+pub(crate) fn visibility_changed(
+    subject: &impl Id,
+    workspace: &WorkspaceId,
+    was: Visibility,
+    now: Visibility,
+) -> Option<NewAudit> {
+    let entry = NewAudit::done(AuditKind::VisibilityChanged).about(subject).within(workspace);
+    (was != now).then(|| entry.with(&json!({ "from": was.name(), "to": now.name() })))
 }
 
 /// An entry of the log.

@@ -7,6 +7,7 @@ use hansard_domain::job::Visibility;
 use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
+use crate::audit::{self, By};
 use crate::backend::{Conn, run, statements};
 use crate::jobs::Page;
 use crate::reach::{Reach, is_found, is_seen};
@@ -291,11 +292,12 @@ impl Store {
         reach: impl Into<Reach>,
         id: &CollectionId,
         edit: CollectionEdit,
+        by: &By,
     ) -> Result<Option<Collection>, Error> {
         text::check("name", edit.name.as_deref())?;
         text::check("description", edit.description.as_ref().and_then(Option::as_deref))?;
         text::check("kind", edit.kind.as_ref().and_then(Option::as_deref))?;
-        let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
+        let (clock, reach, id, by) = (self.clock().clone(), reach.into(), id.clone(), by.clone());
         self.write(move |conn| {
             Box::pin(async move {
                 lock(conn, &reach, &id).await?;
@@ -303,7 +305,8 @@ impl Store {
                 collection.name = edit.name.unwrap_or(collection.name);
                 collection.description = edit.description.unwrap_or(collection.description);
                 collection.kind = edit.kind.unwrap_or(collection.kind);
-                collection.visibility = edit.visibility.unwrap_or(collection.visibility);
+                let was = collection.visibility;
+                collection.visibility = edit.visibility.unwrap_or(was);
                 collection.updated_at = clock.now();
                 run!(
                     conn,
@@ -316,6 +319,10 @@ impl Store {
                     collection.visibility.name(),
                     collection.updated_at.as_micros()
                 )?;
+                let now = collection.visibility;
+                if let Some(entry) = audit::visibility_changed(&id, &reach.workspace, was, now) {
+                    audit::write(conn, &clock, &by, entry).await?;
+                }
                 Ok(Some(collection))
             })
         })

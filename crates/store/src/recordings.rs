@@ -9,6 +9,7 @@ use hansard_domain::source::Source;
 use hansard_domain::time::Timestamp;
 use sqlx::FromRow;
 
+use crate::audit::{self, By};
 use crate::backend::{Conn, run, statements};
 use crate::events::{self, EventData, NewEvent};
 use crate::jobs::Page;
@@ -308,13 +309,14 @@ impl Store {
         id: &RecordingId,
         edit: Edit,
         read_at: Option<Timestamp>,
+        by: &By,
     ) -> Result<Edited, Error> {
         text::check("external id", edit.external_id.as_ref().and_then(Option::as_deref))?;
         text::check("title", edit.title.as_ref().and_then(Option::as_deref))?;
         if let Some(metadata) = &edit.metadata {
             text::check_object("metadata", metadata)?;
         }
-        let (clock, reach, id) = (self.clock().clone(), reach.into(), id.clone());
+        let (clock, reach, id, by) = (self.clock().clone(), reach.into(), id.clone(), by.clone());
         self.write(move |conn| {
             Box::pin(async move {
                 let Some(mut recording) = lock(conn, &reach, &id).await? else {
@@ -324,7 +326,8 @@ impl Store {
                     return Ok(Edited::Outdated(Box::new(recording)));
                 }
                 recording.external_id = edit.external_id.unwrap_or(recording.external_id);
-                recording.visibility = edit.visibility.unwrap_or(recording.visibility);
+                let was = recording.visibility;
+                recording.visibility = edit.visibility.unwrap_or(was);
                 recording.title = edit.title.unwrap_or(recording.title);
                 recording.metadata = edit.metadata.unwrap_or(recording.metadata);
                 // Two changes within the same microsecond have different times, or the second would look like the first.
@@ -332,6 +335,11 @@ impl Store {
                 recording.updated_at = clock.now().max(next);
                 save(conn, &recording).await?;
                 tell(conn, &clock, &recording, EventKind::RecordingUpdated).await?;
+                let entry =
+                    audit::visibility_changed(&id, &reach.workspace, was, recording.visibility);
+                if let Some(entry) = entry {
+                    audit::write(conn, &clock, &by, entry).await?;
+                }
                 Ok(Edited::Done(Box::new(recording)))
             })
         })

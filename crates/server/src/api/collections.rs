@@ -214,7 +214,7 @@ pub(crate) async fn update_collection(
             .map(|given| given.unwrap_or(VISIBILITY_DEFAULT)),
     };
     fields.finish()?;
-    let collection = app.store().update_collection(caller.reach(), &id, edit).await?;
+    let collection = app.store().update_collection(caller.reach(), &id, edit, &caller.by()).await?;
     Ok(Json(CollectionView::of(collection.ok_or_else(missing)?)))
 }
 

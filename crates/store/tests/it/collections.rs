@@ -8,6 +8,7 @@ use hansard_store::collections::{
 use hansard_store::{Error, Eyes, NewRecording, Reach, Store};
 
 use crate::db::{TestDb, job, remote, workspace};
+use crate::people::{by, log};
 
 on_both! {
     a_collection_is_made_changed_and_deleted,
@@ -91,7 +92,8 @@ async fn a_collection_is_made_changed_and_deleted(db: TestDb) {
         kind: None,
         visibility: Some(Visibility::Public),
     };
-    let changed = store.update_collection(&workspace, &made.id, edit).await.unwrap().unwrap();
+    let changed =
+        store.update_collection(&workspace, &made.id, edit, &by()).await.unwrap().unwrap();
     let expected = Collection {
         name: "Paradise Regained".to_owned(),
         description: None,
@@ -99,11 +101,15 @@ async fn a_collection_is_made_changed_and_deleted(db: TestDb) {
         ..made.clone()
     };
     assert_eq!(changed, expected);
+    let noted = log(&store, Some(&workspace)).await.pop().unwrap();
+    assert_eq!(noted.kind.name(), "object.visibility_changed");
+    assert_eq!(noted.subject.as_deref(), Some(made.id.as_str()));
     assert_eq!(store.find_collection(&workspace, &made.id).await.unwrap(), Some(expected));
 
     assert!(store.delete_collection(&workspace, &made.id).await.unwrap());
     assert!(!store.delete_collection(&workspace, &made.id).await.unwrap());
-    let gone = store.update_collection(&workspace, &made.id, CollectionEdit::default()).await;
+    let gone =
+        store.update_collection(&workspace, &made.id, CollectionEdit::default(), &by()).await;
     assert_eq!(gone.unwrap(), None);
     let refused = store.create_collection(&workspace, named("a\0b")).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
@@ -221,7 +227,7 @@ async fn what_is_private_is_its_makers_and_the_admins(db: TestDb) {
         assert_eq!(placed.len(), usize::from(is_seen));
     }
     let bob = of(2, &workspace);
-    let edited = store.update_collection(bob.clone(), id, CollectionEdit::default()).await;
+    let edited = store.update_collection(bob.clone(), id, CollectionEdit::default(), &by()).await;
     assert_eq!(edited.unwrap(), None);
     assert!(!store.delete_collection(bob.clone(), id).await.unwrap());
     let added = store.add_to_collection(bob.clone(), id, &item, None, None).await.unwrap();

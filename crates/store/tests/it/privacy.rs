@@ -7,6 +7,7 @@ use hansard_store::recordings::{Edit, Edited, RecordingFilter};
 use hansard_store::{Accepted, Eyes, NewJob, NewRecording, Reach, Store};
 
 use crate::db::{TestDb, job, remote, sent, transcribed, workspace};
+use crate::people::by;
 
 on_both! {
     who_made_it_is_kept,
@@ -138,7 +139,7 @@ async fn what_a_filter_names_stays_private(db: TestDb) {
     let workspace = workspace(&store).await;
     let made = made(&store, &workspace, Visibility::Private, Some(user(BOB))).await.recording;
     let edit = Edit { external_id: Some(Some("bobs".to_owned())), ..Edit::default() };
-    store.update_recording(&workspace, &made.id, edit, None).await.unwrap();
+    store.update_recording(&workspace, &made.id, edit, None, &by()).await.unwrap();
     let everything = RecordingFilter::default();
     let sha256 = made.media.map(|media| media.sha256);
     let by_content = RecordingFilter { sha256, ..everything.clone() };
@@ -165,8 +166,8 @@ async fn nobody_else_changes_or_deletes_what_is_private(db: TestDb) {
     let edit = || Edit { title: Some(Some("mine".to_owned())), ..Edit::default() };
 
     for stranger in [of(BOB, &workspace), of_nobody(&workspace)] {
-        let edited = store.update_recording(stranger.clone(), recording, edit(), None);
-        assert_eq!(edited.await.unwrap(), Edited::Missing);
+        let edited = store.update_recording(stranger.clone(), recording, edit(), None, &by()).await;
+        assert_eq!(edited.unwrap(), Edited::Missing);
         assert!(!store.delete_recording(stranger.clone(), recording).await.unwrap());
         let more = store.accept_job(stranger.clone(), recording, job(), None).await.unwrap();
         assert_eq!(more, None);
@@ -176,7 +177,7 @@ async fn nobody_else_changes_or_deletes_what_is_private(db: TestDb) {
     }
 
     let ada = of(ADA, &workspace);
-    let edited = store.update_recording(ada.clone(), recording, edit(), None).await.unwrap();
+    let edited = store.update_recording(ada.clone(), recording, edit(), None, &by()).await.unwrap();
     assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
     assert!(store.accept_job(ada.clone(), recording, job(), None).await.unwrap().is_some());
     let retried = store.retry_job(ada.clone(), ended, None).await.unwrap();

@@ -13,6 +13,7 @@ use crate::db::{
     MODEL, TestDb, accepted, begun, claimed, job, key, progress, remote, sent, transcribed, window,
     workspace,
 };
+use crate::people::{by, log};
 
 on_both! {
     a_list_is_filtered_and_read_in_pages,
@@ -87,9 +88,10 @@ async fn what_is_known_is_changed(db: TestDb) {
         metadata: Some("{\"room\":7}".to_owned()),
     };
 
-    let new = store.update_recording(&workspace, &old.id, edit, None).await.unwrap();
+    let new = store.update_recording(&workspace, &old.id, edit, None, &by()).await.unwrap();
     let new = changed(new);
-    let same = store.update_recording(&workspace, &old.id, Edit::default(), None).await.unwrap();
+    let same =
+        store.update_recording(&workspace, &old.id, Edit::default(), None, &by()).await.unwrap();
 
     assert_eq!((new.external_id.as_deref(), new.title.as_deref()), (Some("wp-1"), None));
     assert_eq!((new.visibility, new.metadata.as_str()), (Visibility::Link, "{\"room\":7}"));
@@ -97,7 +99,13 @@ async fn what_is_known_is_changed(db: TestDb) {
     let found = store.find_recording(&workspace, &old.id).await.unwrap();
     assert_eq!(found, Some(changed(same)));
     assert_eq!(db.count("SELECT COUNT(*) FROM events WHERE kind = 'recording.updated'").await, 2);
-    let missing = store.update_recording(&workspace, &db.clock.id(), Edit::default(), None).await;
+    let noted = log(&store, Some(&workspace)).await;
+    let noted: Vec<_> =
+        noted.iter().map(|entry| (entry.kind.name(), entry.data.as_str())).collect();
+    let data = r#"{"from":"workspace","to":"link"}"#;
+    assert_eq!(noted, [("object.visibility_changed", data)], "once, since it changed once");
+    let missing =
+        store.update_recording(&workspace, &db.clock.id(), Edit::default(), None, &by()).await;
     assert_eq!(missing.unwrap(), Edited::Missing);
 }
 
@@ -108,13 +116,16 @@ async fn a_change_to_an_old_version_is_refused(db: TestDb) {
     let titled = |title: &str| Edit { title: Some(Some(title.to_owned())), ..Edit::default() };
     let at = Some(old.updated_at);
 
-    let first = store.update_recording(&workspace, &old.id, titled("one"), at).await.unwrap();
-    let second = store.update_recording(&workspace, &old.id, titled("two"), at).await.unwrap();
+    let first =
+        store.update_recording(&workspace, &old.id, titled("one"), at, &by()).await.unwrap();
+    let second =
+        store.update_recording(&workspace, &old.id, titled("two"), at, &by()).await.unwrap();
 
     let first = changed(first);
     assert_eq!(second, Edited::Outdated(Box::new(first.clone())));
     let at = Some(first.updated_at);
-    let third = store.update_recording(&workspace, &old.id, titled("three"), at).await.unwrap();
+    let third =
+        store.update_recording(&workspace, &old.id, titled("three"), at, &by()).await.unwrap();
     assert_eq!(changed(third).title.as_deref(), Some("three"));
 }
 
@@ -131,11 +142,11 @@ async fn a_change_that_no_row_can_hold_is_refused(db: TestDb) {
     ];
 
     for edit in edits {
-        let refused = store.update_recording(&workspace, &made.id, edit, None).await;
+        let refused = store.update_recording(&workspace, &made.id, edit, None, &by()).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
     }
     let taken = Edit { external_id: Some(Some("taken".to_owned())), ..Edit::default() };
-    let refused = store.update_recording(&workspace, &made.id, taken, None).await;
+    let refused = store.update_recording(&workspace, &made.id, taken, None, &by()).await;
     assert!(matches!(refused, Err(Error::ExternalIdTaken)), "{refused:?}");
 
     assert_eq!(store.find_recording(&workspace, &made.id).await.unwrap(), Some(made));

@@ -331,7 +331,8 @@ pub(super) async fn update_collection(
         (false, Visibility::Workspace | Visibility::Private) => None,
     });
     let edit = CollectionEdit { name, description, kind, visibility };
-    let edited = app.store().update_collection(caller.reach(), &collection.id, edit).await?;
+    let (reach, by) = (caller.reach(), caller.by());
+    let edited = app.store().update_collection(reach, &collection.id, edit, &by).await?;
     let edited = edited.ok_or_else(|| missing(number))?;
     let makers = Makers::of(&app, caller.workspace(), [edited.created_by.as_deref()]).await?;
     Ok(Json(CollectionView::of(edited, &makers)))

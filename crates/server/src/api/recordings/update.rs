@@ -58,9 +58,10 @@ pub(crate) async fn update_recording(
     if patch.is_empty() {
         return Ok(Json(RecordingView::of(recording)));
     }
+    let by = caller.by();
     for _ in 0..TRIES_MAX {
         let edit = patch.edit(&recording)?;
-        match store.update_recording(reach, &id, edit, Some(recording.updated_at)).await? {
+        match store.update_recording(reach, &id, edit, Some(recording.updated_at), &by).await? {
             Edited::Done(recording) => return Ok(Json(RecordingView::of(*recording))),
             // Merged metadata are those of one version, and must not undo what another caller did to the next.
             Edited::Outdated(newer) => recording = *newer,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, detail, mistakes, service};
 use super::contract::check_answer;
+use crate::things::by;
 
 async fn made(client: &Client<'_>, body: Value) -> i64 {
     let answer = client.post("/collections", &body).await;
@@ -141,7 +142,7 @@ async fn what_is_not_to_be_public_is_closed_however_it_was_shared() {
         let home = home(&ana).await;
         let found = store.find_collection_number(home.clone(), number).await.unwrap().unwrap();
         let edit = CollectionEdit { visibility: Some(before), ..CollectionEdit::default() };
-        store.update_collection(home.clone(), &found.id, edit).await.unwrap();
+        store.update_collection(home.clone(), &found.id, edit, &by()).await.unwrap();
 
         let path = format!("/collections/{number}");
         let closed = ana.put(&path, &json!({ "is_public": false })).await;
