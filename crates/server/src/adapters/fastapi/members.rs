@@ -138,11 +138,12 @@ pub(in crate::adapters) fn kept_text(
     }
 }
 
-/// A whole number, or the text of one, as PHP's clients and queries have it.
+/// A whole number, or the text of one, as PHP's clients and queries have it, or a yes or no, which are 1 and 0.
 pub(in crate::adapters) fn integer(value: Value) -> Result<i64, &'static str> {
     match value {
+        Value::Bool(flag) => Ok(flag.into()),
         Value::Number(number) => whole(&number).ok_or(FRACTION),
-        Value::String(text) => text.trim().parse().map_err(|_| UNPARSED_INTEGER),
+        Value::String(text) => whole_of(&text).ok_or(UNPARSED_INTEGER),
         _ => Err(NO_INTEGER),
     }
 }
@@ -165,7 +166,22 @@ fn whole(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| float().map(|float| float as i64))
 }
 
-/// A yes or a no, or the text of one.
+/// The number that a text tells: it may have a sign, underscores between its digits, and zeros behind a point.
+fn whole_of(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = match text.split_once('.') {
+        Some((digits, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => digits,
+        Some(_) => return None,
+        None => text,
+    };
+    let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(digits);
+    if unsigned.split('_').any(str::is_empty) {
+        return None;
+    }
+    digits.replace('_', "").parse().ok()
+}
+
+/// A yes or a no, or the number or text of one.
 pub(in crate::adapters) fn boolean(value: Value) -> Result<bool, &'static str> {
     match value {
         Value::Bool(flag) => Ok(flag),
@@ -174,6 +190,12 @@ pub(in crate::adapters) fn boolean(value: Value) -> Result<bool, &'static str> {
             let is_yes = YES.contains(&text.as_str());
             if is_yes || NO.contains(&text.as_str()) { Ok(is_yes) } else { Err(UNPARSED_BOOLEAN) }
         }
+        Value::Number(number) => match whole(&number) {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(_) => Err(UNPARSED_BOOLEAN),
+            None => Err(NO_BOOLEAN),
+        },
         _ => Err(NO_BOOLEAN),
     }
 }
@@ -220,6 +242,38 @@ mod tests {
         let problem = query.finish().unwrap_err();
         assert_eq!(problem.field_problems()[0].pointer, "?limit");
         assert!(Members::of_query(None).finish().is_ok());
+    }
+
+    #[test]
+    fn numbers_are_taken_in_every_form_that_pydantic_takes() {
+        let five =
+            [json!(5), json!(5.0), json!("5"), json!(" +5\n"), json!("005.00"), json!("0_5")];
+        for value in five {
+            assert_eq!(integer(value.clone()), Ok(5), "{value}");
+        }
+        assert_eq!(integer(json!("-1_000.0")), Ok(-1_000));
+        assert_eq!((integer(json!(true)), integer(json!(false))), (Ok(1), Ok(0)));
+        for text in ["", "-", "5.", ".0", "5.5", "1__0", "_1", "1_", "1_.0", "+-5", "1e3", "0x5"] {
+            assert_eq!(integer(json!(text)), Err(UNPARSED_INTEGER), "{text}");
+        }
+        assert_eq!(integer(json!(5.5)), Err(FRACTION));
+        assert_eq!(integer(json!([])), Err(NO_INTEGER));
+    }
+
+    #[test]
+    fn a_yes_or_no_is_taken_in_every_form_that_pydantic_takes() {
+        for yes in [json!(true), json!(1), json!(1.0), json!("TRUE"), json!("Yes"), json!("t")] {
+            assert_eq!(boolean(yes.clone()), Ok(true), "{yes}");
+        }
+        for no in [json!(false), json!(0), json!(0.0), json!(-0.0), json!("oFF"), json!("0")] {
+            assert_eq!(boolean(no.clone()), Ok(false), "{no}");
+        }
+        for neither in [json!(2), json!(-1), json!(2.0), json!(""), json!(" on"), json!("1.0")] {
+            assert_eq!(boolean(neither.clone()), Err(UNPARSED_BOOLEAN), "{neither}");
+        }
+        for other in [json!(1.5), json!(null), json!([])] {
+            assert_eq!(boolean(other.clone()), Err(NO_BOOLEAN), "{other}");
+        }
     }
 
     #[test]

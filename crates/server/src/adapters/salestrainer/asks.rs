@@ -183,7 +183,7 @@ mod tests {
         let named = |name: &str, message: &str| (format!("/{name}"), message.to_owned());
 
         let all = json!({
-            "session_id": 7, "scenario_id": true, "mime_type": [], "callback_url": "nowhere", "wait": "no",
+            "session_id": 7, "scenario_id": [], "mime_type": [], "callback_url": "nowhere", "wait": "no",
         });
         let expected = [
             ("/object_key".to_owned(), "needed".to_owned()),
