@@ -175,6 +175,22 @@ impl Route {
         Self { is_listed: false, ..self }
     }
 
+    /// The line of the same method at the path with a slash at its end, which `handler` answers, whoever asks.
+    ///
+    /// # Panics
+    /// For a method that has no constructor here.
+    pub(crate) fn slashed<H, T>(&self, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(self.method.clone());
+        let handler = on(filter.expect("a line has a method that is known"), handler);
+        let (method, path) = (self.method.clone(), format!("{}/", self.path));
+        let access = Access::Public;
+        Self { method, path, access, load: Load::Counted, is_listed: false, handler, words: None }
+    }
+
     /// The same route below a prefix.
     pub(crate) fn under(self, prefix: &str) -> Self {
         Self { path: format!("{prefix}{}", self.path), ..self }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::extract::{JSON_BYTES_MAX, NO_NUMBER, parse_json, read_body};
 use crate::problem::{FieldProblem, Problem, error_code};
+use crate::routes::Route;
 
 pub(super) use members::{
     Members, Wrong, boolean, characters, integer, integer_between, kept_text, text,
@@ -92,8 +93,15 @@ pub(super) struct ErrorBody {
     code: String,
 }
 
+/// What FastAPI makes of `routes`: each answers with a slash at its end as well, and all in FastAPI's words.
+pub(super) fn served(routes: impl IntoIterator<Item = Route>) -> Vec<Route> {
+    let with_slash = |route: Route| [route.slashed(without_slash), route];
+    let all = routes.into_iter().flat_map(with_slash);
+    all.map(|route| route.in_words_of(in_fastapi_words)).collect()
+}
+
 /// Gives a problem FastAPI's body; any other answer stays as it is.
-pub(super) fn in_fastapi_words(mut response: Response) -> Response {
+fn in_fastapi_words(mut response: Response) -> Response {
     let Some(problem) = Problem::take(&mut response) else { return response };
     let body = body_of(&problem).to_string();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -192,10 +200,10 @@ async fn no_numbers(parts: &mut Parts, app: &App) -> Problem {
 }
 
 /// Sends clients to the address without the slash at its end, as FastAPI does.
-pub(super) async fn without_slash(uri: Uri) -> Response {
+async fn without_slash(uri: Uri) -> Response {
     let name = uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    // Relative, so that it holds behind a proxy that serves this from another path.
+    // Relative, so that it holds behind a proxy that serves this from another path, and names no host whatever the path says.
     let location = format!("../{name}{query}");
     (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response()
 }
@@ -203,6 +211,7 @@ pub(super) async fn without_slash(uri: Uri) -> Response {
 #[cfg(test)]
 mod tests {
     use hansard_domain::problem::ProblemCode;
+    use url::Url;
 
     use super::*;
 
@@ -259,5 +268,25 @@ mod tests {
             (&forged["success"], &forged["error_code"]),
             (&json!(false), &json!("CSRF_TOKEN_MISSING"))
         );
+    }
+
+    #[tokio::test]
+    async fn a_redirect_stays_on_its_host() {
+        let here = Url::parse("https://hansard.example/mxwhisper/jobs/5/").unwrap();
+        for (asked, led) in [
+            ("/jobs/5/?format=srt&x=/", "../5?format=srt&x=/"),
+            ("//evil.example/", "../evil.example"),
+            ("/jobs//evil.example/", "../evil.example"),
+            ("/jobs/%2F%2Fevil.example/", "../%2F%2Fevil.example"),
+            ("/jobs/https:%2F%2Fevil.example/", "../https:%2F%2Fevil.example"),
+            ("/jobs/javascript:alert/", "../javascript:alert"),
+            ("/", "../"),
+        ] {
+            let answer = without_slash(asked.parse().unwrap()).await;
+            assert_eq!(answer.status(), StatusCode::TEMPORARY_REDIRECT, "{asked}");
+            let location = answer.headers()[LOCATION].to_str().unwrap();
+            assert_eq!(location, led, "{asked}");
+            assert_eq!(here.join(location).unwrap().origin(), here.origin(), "{asked}");
+        }
     }
 }

@@ -18,9 +18,9 @@ mod views;
 use hansard_domain::problem::ProblemCode;
 use utoipa::OpenApi;
 
-use crate::adapters::fastapi::{in_fastapi_words, without_slash};
+use crate::adapters::fastapi::served;
 use crate::problem::Problem;
-use crate::routes::{Access, Route, Told};
+use crate::routes::{Route, Told};
 
 /// The adapter's part of the document.
 #[derive(OpenApi)]
@@ -66,18 +66,6 @@ use crate::routes::{Access, Route, Told};
 ))]
 pub(super) struct Documented;
 
-/// What FastAPI answers with a slash at its end as well, by leading to the address without.
-const LISTS: [&str; 7] = [
-    "/user/jobs",
-    "/admin/jobs",
-    "/admin/users",
-    "/topics",
-    "/collections",
-    "/audio",
-    "/transcriptions",
-];
-const MAKERS: [&str; 5] = ["/upload", "/audio/upload", "/admin/users", "/topics", "/collections"];
-
 pub(super) fn routes() -> Vec<Route> {
     let parts = [
         jobs::routes(),
@@ -89,12 +77,7 @@ pub(super) fn routes() -> Vec<Route> {
         audio::routes(),
         transcriptions::routes(),
     ];
-    let slashed = |path: &str| format!("{path}/");
-    let lists = LISTS.map(|path| Route::get(&slashed(path), Access::Public, without_slash));
-    let makers = MAKERS.map(|path| Route::post(&slashed(path), Access::Public, without_slash));
-    let slashes = lists.into_iter().chain(makers).map(Route::unlisted);
-    let all = parts.into_iter().flatten().chain(slashes);
-    all.map(|route| route.in_words_of(in_fastapi_words)).collect()
+    served(parts.into_iter().flatten())
 }
 
 /// What the original answers with 400 where others say 404.

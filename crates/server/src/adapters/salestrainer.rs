@@ -24,7 +24,7 @@ use http::{HeaderName, StatusCode};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::adapters::fastapi::{in_fastapi_words, without_slash};
+use crate::adapters::fastapi::served;
 use crate::adapters::waiting::{Waited, Watch, failure_of};
 use crate::caller::Caller;
 use crate::place::Place;
@@ -47,17 +47,12 @@ pub(super) struct Documented;
 
 pub(super) fn routes() -> Vec<Route> {
     use Access::{BodySecret, Public};
-    let routes = [
+    served([
         Route::post("/process-s3", BodySecret, process::process_s3),
         Route::post("/transcribe", BodySecret, process::transcribe),
         Route::post("/transcribe-upload", BodySecret, upload::transcribe_upload),
         Route::get("/health", Public, health).always(),
-        Route::post("/process-s3/", Public, without_slash).unlisted(),
-        Route::post("/transcribe/", Public, without_slash).unlisted(),
-        Route::post("/transcribe-upload/", Public, without_slash).unlisted(),
-        Route::get("/health/", Public, without_slash).unlisted(),
-    ];
-    routes.into_iter().map(|route| route.in_words_of(in_fastapi_words)).collect()
+    ])
 }
 
 /// What the answer is while the job goes on.

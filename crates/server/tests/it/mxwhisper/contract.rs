@@ -166,6 +166,28 @@ fn every_route_is_described_or_known_not_to_be() {
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_of_any_route_leads_to_the_address_without() {
+    let service = super::client::service().await;
+    let client = Client::new(&service, "ana");
+
+    for route in declarations() {
+        let Some(path) = route.path.strip_prefix("/mxwhisper") else { continue };
+        if path.ends_with('/') {
+            continue;
+        }
+        let segments = path.split('/').map(|part| if part.starts_with('{') { "5" } else { part });
+        let path = segments.collect::<Vec<_>>().join("/");
+        let name = path.rsplit('/').next().unwrap();
+        for path in [path.clone(), format!("/mxwhisper{path}")] {
+            let answer = client.call(route.method.clone(), &format!("{path}/?a=1&b=/")).await;
+            assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT, "{} {path}", route.method);
+            assert_eq!(answer.header("location"), format!("../{name}?a=1&b=/"), "{path}");
+        }
+    }
+    assert_eq!(client.get("//evil.example/").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn what_comes_with_later_issues_is_not_there() {
     let service = super::client::service().await;
     let client = Client::new(&service, "ana");

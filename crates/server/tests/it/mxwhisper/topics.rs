@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::client::{Client, detail, mistakes, service};
 use super::contract::check;
-use crate::service::Service;
 
 async fn made(boss: &Client<'_>, body: Value) -> i64 {
     let answer = boss.post("/topics", &body).await;
@@ -155,15 +154,4 @@ async fn only_administrators_change_topics() {
     assert_eq!(detail(&ana.put("/topics/1", &json!({ "name": "x" })).await), forbidden);
     assert_eq!(detail(&ana.delete("/topics/1").await), forbidden);
     assert_eq!(service.get("/topics/1").await.json()["name"], "Unknown");
-}
-
-#[tokio::test]
-async fn a_slash_at_the_end_leads_to_the_address_without() {
-    let service = Service::start().await;
-
-    for (path, to) in [("/topics/", "../topics"), ("/mxwhisper/topics/?a=1", "../topics?a=1")] {
-        let answer = service.get(path).await;
-        assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
-        assert_eq!(answer.header("location"), to);
-    }
 }
