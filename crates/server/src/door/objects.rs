@@ -1,7 +1,9 @@
 //! What a path names: whether it is there for the caller, and what the answer is where it is not.
 
 use axum::extract::RawPathParams;
-use hansard_domain::access::{Actor, Deed, Kind, Named, Role, Standing, standing};
+use hansard_domain::access::{
+    Actor, Deed, Kind, Named, Permission, Role, Standing, decide, standing,
+};
 use hansard_domain::id::{Id, WorkspaceId};
 use hansard_domain::job::Visibility;
 use hansard_store::users::UserName;
@@ -87,6 +89,11 @@ pub(crate) async fn reach(
             (Standing::Shared, Some(workspace)) if object.is_shareable => {
                 caller = caller.visiting(&workspace);
             }
+            (_, Some(workspace))
+                if object.is_overseen && deed == Deed::Read && governs(&caller) =>
+            {
+                caller = caller.seated(workspace, Role::Admin);
+            }
             (Standing::Shared | Standing::Foreign, _) => {
                 let problem = told(object.answers.foreign(), path);
                 note_refusal_of(app, &caller, problem.code()).await;
@@ -95,6 +102,11 @@ pub(crate) async fn reach(
         }
     }
     Ok(caller)
+}
+
+/// Whether the installation is the caller's to govern, by role and scopes.
+fn governs(caller: &Caller) -> bool {
+    decide(caller.principal(), Permission::ManageInstallation).is_ok()
 }
 
 fn value<'a>(path: Option<&'a RawPathParams>, name: &str) -> Option<&'a str> {

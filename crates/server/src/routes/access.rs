@@ -52,6 +52,8 @@ pub struct Object {
     pub answers: Answers,
     /// Whether members of other workspaces may read it as well where it is shared with whoever has its id.
     pub is_shareable: bool,
+    /// Whether whoever governs the installation may read it as well, wherever it is.
+    pub is_overseen: bool,
 }
 
 /// How a path names an object.
@@ -142,7 +144,7 @@ impl Object {
     /// An object that the native API names by its id, in `parameter`.
     pub(crate) const fn named(kind: Kind, parameter: &'static str) -> Self {
         let answers = Answers::Hidden(Told::code(not_found(kind)));
-        Self { kind, by: NamedBy::Id, parameter, answers, is_shareable: false }
+        Self { kind, by: NamedBy::Id, parameter, answers, is_shareable: false, is_overseen: false }
     }
 
     /// One that an adapter's original names by its number, with the original's two answers.
@@ -153,7 +155,19 @@ impl Object {
         foreign: Told,
     ) -> Self {
         let answers = Answers::Told { missing, foreign };
-        Self { kind, by: NamedBy::Serial, parameter, answers, is_shareable: false }
+        Self {
+            kind,
+            by: NamedBy::Serial,
+            parameter,
+            answers,
+            is_shareable: false,
+            is_overseen: false,
+        }
+    }
+
+    /// The same, and whoever governs the installation may read it as well, wherever it is.
+    pub(crate) const fn overseen(self) -> Self {
+        Self { is_overseen: true, ..self }
     }
 }
 

@@ -195,7 +195,13 @@ async fn as_stranger(world: &World, requests: &Requests<'_>, route: &Declaration
                 named(needs, name).map(|other| called(other, &own[&other.kind]))
             })
         };
-        let credential = Credential::Bearer(&world.key);
+        // What is overseen is a stranger's only to whoever does not govern.
+        let key = if object.is_overseen {
+            world.key_without(Permission::ManageInstallation).await
+        } else {
+            world.key.clone()
+        };
+        let credential = Credential::Bearer(&key);
         let there = called(object, foreign);
         let nowhere = called(object, &never(object.kind));
         let (foreign_path, missing_path) = (with(there.clone()), with(nowhere.clone()));
@@ -206,6 +212,15 @@ async fn as_stranger(world: &World, requests: &Requests<'_>, route: &Declaration
         if let Answers::Hidden(_) = object.answers {
             let foreign = foreign.told_of(&there);
             assert_eq!(foreign, missing.told_of(&nowhere), "{route:?} tells that it is there");
+        }
+        if object.is_overseen {
+            let plain = world.key_of(Role::Admin).await;
+            let plain = requests.send(route, &foreign_path, &Credential::Bearer(&plain)).await;
+            check_told(route, &plain, object.answers.foreign());
+            let governor = Credential::Bearer(&world.key);
+            let seen = requests.send(route, &foreign_path, &governor).await;
+            assert_ne!(seen.status, StatusCode::FORBIDDEN, "{route:?}: {seen:?}");
+            assert_eq!(route.method, Method::GET, "{route:?} lets others do more than read");
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn routes() -> Vec<Route> {
         parameter: "user_id",
         answers: Answers::Hidden(NO_USER),
         is_shareable: false,
+        is_overseen: false,
     });
     vec![
         Route::get("/admin/jobs", governs, list_jobs),

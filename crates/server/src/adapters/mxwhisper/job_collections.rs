@@ -29,8 +29,8 @@ const NOT_IN_IT: Told = Told::saying(
 
 pub(super) fn routes() -> Vec<Route> {
     let recordings = Permission::ReadRecordings;
-    let sees =
-        Access::needs(Permission::ReadCollections).and(recordings).object(job(NO_JOB, NOT_READ));
+    let shown = job(NO_JOB, NOT_READ).overseen();
+    let sees = Access::needs(Permission::ReadCollections).and(recordings).object(shown);
     let writes = Access::needs(Permission::WriteCollections).and(recordings);
     let adds = writes.object(job(NONE_TO_CHANGE, NOT_CHANGED));
     let collection =

@@ -32,7 +32,7 @@ const NOT_ASSIGNED: Told =
     Told::saying(ProblemCode::TopicNotFound, "Topic {topic_id} is not assigned to job {job_id}");
 
 pub(super) fn routes() -> Vec<Route> {
-    let sees = Access::needs(Permission::ReadRecordings).object(job(NO_JOB, NOT_READ));
+    let sees = Access::needs(Permission::ReadRecordings).object(job(NO_JOB, NOT_READ).overseen());
     let writes = Access::needs(Permission::WriteRecordings);
     let assigns = writes.object(job(NONE_TO_CHANGE, NOT_CHANGED));
     let topic = Object::numbered(Kind::Topic, "topic_id", NOT_ASSIGNED, NOT_ASSIGNED);

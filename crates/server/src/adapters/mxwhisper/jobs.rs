@@ -32,9 +32,9 @@ pub(super) const NOT_CHANGED: Told = forbidden("You do not have permission to mo
 pub(super) fn routes() -> Vec<Route> {
     let reads = Access::needs(Permission::ReadRecordings);
     let writes = Access::needs(Permission::WriteRecordings);
-    let shown = job(NO_JOB, NOT_READ);
+    let shown = job(NO_JOB, NOT_READ).overseen();
     let old = Object { by: NamedBy::SerialOrNothing, ..shown };
-    let ended = job(NO_TEXT, NOT_READ);
+    let ended = job(NO_TEXT, NOT_READ).overseen();
     vec![
         Route::post("/upload", writes, upload),
         Route::get("/job/{job_id}", reads.object(old), get_old_job),

@@ -34,6 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
         parameter: "topic_id",
         answers: Answers::Hidden(told),
         is_shareable: false,
+        is_overseen: false,
     };
     let deletes = writes.object(topic(NO_TOPIC));
     let one = "/topics/{topic_id}";

@@ -50,6 +50,55 @@ async fn all_jobs_and_users_are_seen() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_seen_in_the_list_is_read() {
+    let service = service().await;
+    let boss = Client::admin(&service).await;
+    let (ana, ben) = (Client::new(&service, "ana"), Client::new(&service, "ben"));
+    let job = ana.transcribed("a").await;
+    let topics = json!({ "topic_ids": [7] });
+    assert_eq!(ana.post(&format!("/jobs/{job}/topics"), &topics).await.status, StatusCode::OK);
+    let key = async |governs: bool, scopes: &[&str]| {
+        let body = json!({ "name": "a key", "governs": governs, "scopes": scopes });
+        boss.with_key(&body).await
+    };
+    let (reads, governs) = ("recordings:read", "installation:manage");
+    let overseer = key(true, &[reads, governs]).await;
+    let less = [key(true, &[reads]).await, key(true, &[governs]).await, key(false, &[reads]).await];
+
+    for prefix in ["", "/mxwhisper"] {
+        for path in ["job/{}", "jobs/{}", "jobs/{}/download?format=srt", "jobs/{}/topics"] {
+            let path = format!("{prefix}/{}", path.replace("{}", &job.to_string()));
+            let own = ana.get(&path).await;
+            for client in [&boss, &overseer] {
+                let answer = client.get(&path).await;
+                assert_eq!((answer.status, answer.text()), (StatusCode::OK, own.text()), "{path}");
+            }
+            for client in less.iter().chain([&ben]) {
+                assert_eq!(client.get(&path).await.status, StatusCode::FORBIDDEN, "{path}");
+            }
+        }
+    }
+    let placed = boss.get(&format!("/jobs/{job}/collections")).await;
+    assert_eq!(placed.json(), json!({ "job_id": job, "collections": [] }));
+}
+
+#[tokio::test]
+async fn to_see_a_job_is_not_to_change_it() {
+    let service = service().await;
+    let boss = Client::admin(&service).await;
+    let ana = Client::new(&service, "ana");
+    let job = ana.uploaded("a").await;
+
+    let assigned = boss.post(&format!("/jobs/{job}/topics"), &json!({ "topic_ids": [7] })).await;
+    let deleted = boss.delete(&format!("/transcriptions/{job}")).await;
+
+    let modify = "You do not have permission to modify this job".to_owned();
+    assert_eq!(detail(&assigned), (403, modify));
+    assert_eq!(deleted.status, StatusCode::FORBIDDEN);
+    assert_eq!(ana.get(&format!("/jobs/{job}/topics")).await.json()["topics"], json!([]));
+}
+
+#[tokio::test]
 async fn a_user_is_made_changed_and_deleted() {
     let service = service().await;
     let boss = Client::admin(&service).await;

@@ -79,8 +79,12 @@ impl<'a> Client<'a> {
 
     /// The same somebody by a key of their own, which has only these scopes.
     pub(super) async fn scoped(&self, scopes: &[&str]) -> Self {
-        let body = json!({ "name": "a key", "scopes": scopes });
-        let made = self.post("/api/v1/tokens", &body).await;
+        self.with_key(&json!({ "name": "a key", "scopes": scopes })).await
+    }
+
+    /// The same somebody by a key that is made of `body`.
+    pub(super) async fn with_key(&self, body: &Value) -> Self {
+        let made = self.post("/api/v1/tokens", body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
         let token = made.json()["token"].as_str().expect("its secret is shown once").to_owned();
         Self { service: self.service, token }
