@@ -43,7 +43,7 @@ VALUES
 INSERT INTO transcript_windows (transcript_id, ordinal, document)
 VALUES
   ('trn_01KAJ2Z1G00000000000000001', 0,
-   '{"v":1,"segments":[{"start":0.0,"end":1.0,"text":" Hello.","tokens":[1],"temperature":0.0,"average_log_probability":-0.25,"compression_ratio":1.5,"no_speech_probability":0.125}]}');
+   '{"v":1,"segments":[{"start":0.0,"end":1.0,"text":" Hello.\u0000\\u0000\"average_log_probability\":1,","tokens":[1],"temperature":0.0,"average_log_probability":-0.25,"compression_ratio":1.5,"no_speech_probability":0.125}]}');
 
 INSERT INTO endpoints (id, workspace_id, url, kinds, secret, created_at_us, updated_at_us)
 VALUES ('whe_01KAJ2Z1G00000000000000001', 'wsp_01KAJ2Z1G00000000000000001', 'https://example.org/hook', '[]', 'whsec_YQ==',
