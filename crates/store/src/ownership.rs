@@ -39,7 +39,7 @@ statements! {
     JOB_SERIAL = "SELECT " (job_owner) " WHERE jobs.serial = $1";
     TRANSCRIPT = "SELECT transcripts.workspace_id, recordings.created_by, CAST(NULL AS TEXT), recordings.visibility \
         FROM transcripts LEFT JOIN recordings ON recordings.id = transcripts.recording_id WHERE transcripts.id = $1";
-    /// Nobody goes on with what somebody else has begun.
+    /// Besides admins, nobody goes on with what somebody else has begun.
     UPLOAD = "SELECT workspace_id, created_by, CAST(NULL AS TEXT), 'private' FROM uploads WHERE id = $1";
     ENDPOINT = "SELECT workspace_id, CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT) FROM endpoints WHERE id = $1";
     DELIVERY = "SELECT workspace_id, CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT) FROM deliveries WHERE id = $1";
