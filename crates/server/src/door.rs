@@ -138,7 +138,9 @@ async fn enter(line: &Line, parts: &mut Parts, told: &mut HeaderMap) -> Result<(
         Err(problem) => {
             // Whoever shows nothing that is any good costs something too; whoever has come too often was counted.
             let code = problem.code();
-            let is_refused = code.status() < 500 && code != ProblemCode::RateLimited;
+            // Programs on this machine, which are refused where no credentials are asked for, are not counted.
+            let is_refused = code.status() < 500
+                && ![ProblemCode::RateLimited, ProblemCode::Forbidden].contains(&code);
             if *is_counted && is_refused {
                 let address = sender(app, parts).address;
                 app.door().throttle.count_stranger(app, address, told).await?;

@@ -108,6 +108,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
+    /// When the bucket will be full again.
+    pub(crate) fn full_at(self, now: Timestamp) -> Timestamp {
+        now.after(self.reset)
+    }
+
     /// The same with so many more, which were taken and are not spent.
     pub(crate) fn with(self, taken: u32) -> Self {
         Self { left: self.left.saturating_add(taken).min(self.rate.burst), ..self }

@@ -33,6 +33,8 @@ const GOES_ON: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub(crate) struct Throttle {
     limits: Limits,
+    /// Apart: there may be many, and they last longer than what guesses are counted by.
+    fetches: Limits,
     lots: Lots,
     requests: Option<Rate>,
     strangers: Option<Rate>,
@@ -46,6 +48,7 @@ impl Throttle {
         let RateSettings { requests_per_minute, burst, anonymous_per_minute, .. } = *settings;
         Self {
             limits: Limits::default(),
+            fetches: Limits::default(),
             lots: Lots::default(),
             requests: Rate::new(requests_per_minute, burst),
             strangers: Rate::new(anonymous_per_minute, anonymous_per_minute),
@@ -219,7 +222,7 @@ impl Throttle {
         let ActorRef { kind, id } = ActorRef::from(&caller.principal().actor);
         let key = Key::new("part", &format!("{kind} {} {subject}", id.unwrap_or_default()));
         let rate = Rate::one_each(GOES_ON, 1);
-        rate.is_none_or(|rate| self.limits.take(key, rate, 1, app.clock().now()).is_ok())
+        rate.is_none_or(|rate| self.fetches.take(key, rate, 1, app.clock().now()).is_ok())
     }
 }
 

@@ -27,6 +27,8 @@ struct Lot {
     left: u32,
     /// When the shared bucket will be full again.
     full_at: Timestamp,
+    /// Until when there is nothing to take, where that was the answer.
+    nothing_until: Option<Timestamp>,
 }
 
 /// What this node has taken from shared buckets in advance.
@@ -72,13 +74,12 @@ impl Lots {
         rate: Rate,
     ) -> Result<Option<Room>, Exhausted> {
         let now = store.clock().now();
-        let left = |lot: Lot| Some(rate.room(lot.full_at, now).with(lot.left));
-        if let Some(lot) = self.spend(key) {
-            return Ok(left(lot));
+        if let Some(spent) = self.spend(key, rate, now) {
+            return spent.map(Some);
         }
         let _turn = self.taking[key.part(TURNS)].lock().await;
-        if let Some(lot) = self.spend(key) {
-            return Ok(left(lot));
+        if let Some(spent) = self.spend(key, rate, now) {
+            return spent.map(Some);
         }
         let mut count = rate.part(LOT_PART);
         let mut taken = take(store, key, rate, count).await;
@@ -88,23 +89,38 @@ impl Lots {
             taken = take(store, key, rate, count).await;
         }
         match taken {
-            Ok(taken) => {
-                let lot = Lot { left: count - 1, full_at: taken? };
+            Ok(Ok(full_at)) => {
+                let lot = Lot { left: count - 1, full_at, nothing_until: None };
                 self.keep(key, lot);
-                Ok(left(lot))
+                Ok(Some(rate.room(full_at, now).with(lot.left)))
+            }
+            // Until then nobody has to ask again, and to wait for whoever asks.
+            Ok(Err(exhausted)) => {
+                let until = Some(now.after(exhausted.wait));
+                let full_at = exhausted.room.full_at(now);
+                self.keep(key, Lot { left: 0, full_at, nothing_until: until });
+                Err(exhausted)
             }
             Err(error) => {
                 tracing::warn!(error = %error, "requests could not be counted together with other nodes");
+                // Those who wait for their turn go on with it, and not each into the same wait.
+                self.keep(key, Lot { left: count - 1, full_at: now, nothing_until: None });
                 Ok(None)
             }
         }
     }
 
-    fn spend(&self, key: Key) -> Option<Lot> {
+    /// What is left after one more was spent of what was taken, or that nothing is to be had yet; `None` where the store has
+    /// to be asked.
+    fn spend(&self, key: Key, rate: Rate, now: Timestamp) -> Option<Result<Room, Exhausted>> {
         let mut lots = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let lot = lots.get_mut(&key)?;
+        let room = rate.room(lot.full_at, now);
+        if let Some(until) = lot.nothing_until.filter(|until| *until > now) {
+            return Some(Err(Exhausted { wait: until.since(now), room }));
+        }
         lot.left = lot.left.checked_sub(1)?;
-        Some(*lot)
+        Some(Ok(room.with(lot.left)))
     }
 
     fn keep(&self, key: Key, lot: Lot) {
