@@ -1,7 +1,7 @@
 //! Documents: JSON in a column, each with the version of its schema.
 //!
-//! A version that is not known is refused, never guessed at. SQL never looks into a document, but for
-//! the migration that adds up what was written before it.
+//! A version that is not known is refused, never guessed at. SQL never looks into a document, but for the migration
+//! that adds up what was written before it.
 
 use hansard_domain::job::TranscribeOptions;
 use hansard_domain::source::{Callback, CallbackFormat, Source};

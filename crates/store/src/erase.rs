@@ -16,6 +16,10 @@ use crate::{Clock, Error, Store, deliveries, tokens, users};
 /// Rows that one transaction removes, so that no writer waits long.
 const BATCH: i64 = 200;
 
+/// Tokens whose end the log tells one by one, all in the transaction that shuts the user out: more than a user and a workspace
+/// may have, but for those of MxWhisper.
+const TOLD_MAX: i64 = 500;
+
 /// Transactions of each kind in one call: enough for two million rows.
 const BATCHES_MAX: u32 = 10_000;
 
@@ -38,7 +42,10 @@ statements! {
         erasing_at_us = COALESCE(erasing_at_us, $2), external_id = NULL, email = NULL, email_key = NULL, username = NULL, \
         name = NULL, password_hash = NULL, updated_at_us = $2 WHERE id = $1";
     LIVE_TOKENS = "SELECT id FROM tokens WHERE (user_id = $1 OR workspace_id = $2) \
-        AND (revoked_at_us IS NULL OR revoked_at_us > $3) ORDER BY serial";
+        AND (revoked_at_us IS NULL OR revoked_at_us > $3) AND (expires_at_us IS NULL OR expires_at_us > $3) \
+        ORDER BY serial DESC LIMIT $4";
+    REVOKE = "UPDATE tokens SET revoked_at_us = $3 WHERE (user_id = $1 OR workspace_id = $2) \
+        AND (revoked_at_us IS NULL OR revoked_at_us > $3)";
     DELETE_IDENTITIES = "DELETE FROM identities WHERE user_id = $1";
     LEAVE_OTHERS = "DELETE FROM memberships WHERE user_id = $1 AND workspace_id <> $2";
     RECORDINGS = "SELECT id FROM recordings WHERE workspace_id = $1 ORDER BY serial LIMIT $2";
@@ -190,10 +197,13 @@ async fn begin(conn: &mut Conn<'_>, clock: &Clock, user: &UserId, by: &By) -> Re
     let now = at.as_micros();
     let counted = run!(&mut *conn, fetch_one::<CountsRow>, COUNTS, home, id)?.into();
     run!(&mut *conn, execute, SHUT_OUT, id, now)?;
-    // One by one: the log tells of each when it was last used, and nothing else will.
-    for (token,) in run!(&mut *conn, fetch_all::<(String,)>, LIVE_TOKENS, id, home, now)? {
+    // One by one: the log tells of each when it was last used, and nothing else will. What is left after that ends untold:
+    // tokens that were over anyway, and more of MxWhisper's than anybody has.
+    let live = run!(&mut *conn, fetch_all::<(String,)>, LIVE_TOKENS, id, home, now, TOLD_MAX)?;
+    for (token,) in live {
         tokens::revoke(conn, clock, &read_id("tokens", token)?, at, by).await?;
     }
+    run!(&mut *conn, execute, REVOKE, id, home, now)?;
     run!(&mut *conn, execute, DELETE_IDENTITIES, id)?;
     run!(&mut *conn, execute, LEAVE_OTHERS, id, home)?;
     users::end_sessions(conn, user).await?;
